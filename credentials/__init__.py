@@ -1,0 +1,1 @@
+"""The card itself: who holds it, what it says, when it may be shown and to whom."""

@@ -1,0 +1,50 @@
+"""Everything this package refuses, each with a stable code; sentences are in the catalogues."""
+
+from __future__ import annotations
+
+
+class CredentialError(Exception):
+    """The root of this package's errors; `code` is stable, its sentence is `error.<code>`."""
+
+    code = "unavailable"
+
+    def __init__(self, code: str | None = None, **details: str | int | float) -> None:
+        self.code = code or type(self).code
+        self.details = details
+        super().__init__(self.code)
+
+
+class UnavailableError(CredentialError):
+    """Redis, the keys, the authority or the audit is missing or slow: nothing was done."""
+
+
+class RefusalError(CredentialError):
+    """A verification that is refused; `code` is one of the contract's.
+
+    malformed, unauthenticated, purpose_not_granted, level_insufficient, unknown_code,
+    already_used, expired, bad_signature, frozen, revoked, too_many_requests, unavailable.
+    """
+
+
+class NoCardError(CredentialError):
+    """The account holds no card."""
+
+    code = "no_card"
+
+
+class LifecycleError(CredentialError):
+    """A change that the lifecycle has no arrow for; `details["status"]` is where it stands."""
+
+    code = "wrong_status"
+
+
+class IdNumberTakenError(CredentialError):
+    """The ID number already has a holder."""
+
+    code = "id_number_taken"
+
+
+class SignInError(CredentialError):
+    """An account that cannot sign in: wrong_password, locked, no_such_account, disabled."""
+
+    code = "wrong_password"

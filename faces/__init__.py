@@ -1,0 +1,1 @@
+"""Faces: finding, measuring and comparing them, liveness, reading ID cards. Images in, findings out."""

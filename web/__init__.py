@@ -1,0 +1,1 @@
+"""Pages and JSON for holders, desks, operators and verifiers' own software."""
