@@ -1,0 +1,218 @@
+"""`run` and `serve`: the whole product as processes, in its demo or its production profile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from commands import embedded
+from commands.supervisor import Child, Supervisor
+from credentials.keyring import make_file
+from settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_SECONDS = 60.0
+# The demo's official account. Nobody outside this machine can reach it, so the values may be known.
+DEMO_ACCOUNT = {
+    "wechat_app_id": "wx00000000000demo1",
+    "wechat_app_secret": "demo-secret-of-the-simulated-account",
+    "wechat_token": "demotoken",
+    "wechat_aes_key": "ZGVtb2RlbW9kZW1vZGVtb2RlbW9kZW1vZGVtb2RlbW8",
+}
+
+
+@click.command("run")
+def run() -> None:
+    """Start the whole product in its demo profile: web, worker, Redis, simulator."""
+    settings = Settings(profile="demo")
+    _start(settings, demo=True)
+
+
+@click.command("serve")
+def serve() -> None:
+    """Start the product in its production profile; refuses while a setting is missing or unsafe."""
+    settings = Settings(profile="production")
+    problems = settings.problems()
+    if problems:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise click.ClickException(
+            f"not started, because real people's identities would not be safe:\n{lines}\n"
+            "Set these in the environment or in .env; README explains each."
+        )
+    _start(settings, demo=False)
+
+
+def _start(settings: Settings, *, demo: bool) -> None:
+    if _taken(settings.host, settings.port):
+        raise click.ClickException(
+            f"something already listens on {settings.host}:{settings.port}; "
+            f"stop it, or choose another port: PORT={settings.port + 10} make run"
+        )
+    began = time.monotonic()
+    supervisor = Supervisor(click.echo)
+    supervisor.listen()
+    with _redis(settings, supervisor) as redis_url:
+        try:
+            environment = _environment(settings, redis_url)
+            if demo:
+                environment |= _demo(settings, supervisor, environment)
+            _product(settings, supervisor, environment)
+            if _wait_until_ready(settings, supervisor):
+                _greet(settings, time.monotonic() - began, demo=demo)
+            supervisor.watch()
+        finally:
+            supervisor.stop_all()
+    click.echo("stopped.")
+
+
+@contextlib.contextmanager
+def _redis(settings: Settings, supervisor: Supervisor) -> Iterator[str]:
+    """The address of the Redis to use; an embedded one is kept alive for this block."""
+    if settings.redis_url:
+        yield settings.redis_url
+        return
+    server = embedded.start(settings.var_dir)
+    done = threading.Event()
+
+    def revive() -> None:
+        nonlocal server
+        while not done.wait(0.2):
+            if server.poll() is not None and not supervisor.stopping:
+                click.echo("the embedded Redis ended; starting it again")
+                with contextlib.suppress(embedded.EmbeddedRedisError):
+                    server = embedded.start(settings.var_dir)
+
+    keeper = threading.Thread(target=revive, name="redis-keeper", daemon=True)
+    keeper.start()
+    try:
+        yield embedded.url(settings.var_dir)
+    finally:
+        done.set()
+        keeper.join()
+        embedded.stop(server)
+
+
+def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
+    """What every process of this run is told."""
+    figures = settings.var_dir.resolve() / "metrics"
+    shutil.rmtree(figures, ignore_errors=True)
+    figures.mkdir(parents=True, mode=0o700)
+    return {
+        "PROFILE": settings.profile,
+        "REDIS_URL": redis_url,
+        "VAR_DIR": str(settings.var_dir.resolve()),
+        "PROMETHEUS_MULTIPROC_DIR": str(figures),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _demo(
+    settings: Settings, supervisor: Supervisor, environment: dict[str, str]
+) -> dict[str, str]:
+    """Start the simulator, unless another platform was named; return what the demo adds."""
+    if not settings.master_keys:
+        make_file(settings.var_dir.resolve() / "master-keys")
+    account = {
+        name: value if name not in settings.model_fields_set else getattr(settings, name)
+        for name, value in DEMO_ACCOUNT.items()
+    }
+    added = {name.upper(): str(value) for name, value in account.items()}
+    if settings.wechat_api_base:
+        return added
+    port = _free_port(settings.host, settings.port + 1)
+    secret = secrets.token_urlsafe(24)
+    added["WECHAT_API_BASE"] = f"http://{settings.host}:{port}"
+    added["DEMO_SECRET"] = secret
+    supervisor.add(
+        Child(
+            "simulator",
+            [sys.executable, "-m", "simulator", "--host", settings.host, "--port", str(port)],
+            environment
+            | {
+                "SIM_WEBHOOK": f"http://{settings.host}:{settings.port}/wechat",
+                "SIM_APP_ID": added["WECHAT_APP_ID"],
+                "SIM_SECRET": added["WECHAT_APP_SECRET"],
+                "SIM_TOKEN": added["WECHAT_TOKEN"],
+                "SIM_AES_KEY": added["WECHAT_AES_KEY"],
+                "SIM_FOLDER": str(settings.var_dir.resolve() / "simulator"),
+                "SIM_CITIZENS_URL": f"http://{settings.host}:{settings.port}/demo/citizens",
+                "SIM_CITIZENS_SECRET": secret,
+            },
+            patience=5,
+        )
+    )
+    return added
+
+
+def _product(settings: Settings, supervisor: Supervisor, environment: dict[str, str]) -> None:
+    program = [sys.executable, str(ROOT / "app.py")]
+    supervisor.add(Child("web", [*program, "web"], environment))
+    for number in range(settings.face_workers or max(1, (os.cpu_count() or 1) - 1)):
+        supervisor.add(Child(f"worker {number + 1}", [*program, "worker"], environment))
+
+
+def _wait_until_ready(settings: Settings, supervisor: Supervisor) -> bool:
+    deadline = time.monotonic() + READY_SECONDS
+    while not supervisor.stopping and time.monotonic() < deadline:
+        supervisor.watch_once()
+        try:
+            with urllib.request.urlopen(  # noqa: S310 - our own address, from settings
+                f"http://{_reachable(settings.host)}:{settings.port}/healthz", timeout=2
+            ) as answer:
+                if answer.status == 200:
+                    return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    if not supervisor.stopping:
+        click.echo(f"not ready after {READY_SECONDS:.0f} s; the messages above say why", err=True)
+    return False
+
+
+def _greet(settings: Settings, seconds: float, *, demo: bool) -> None:
+    address = settings.address
+    click.echo(f"ready in {seconds:.1f} s")
+    pages = [("card", "the holder's page, opened from the chat"), ("desk", "verifiers scan here")]
+    pages += [("console", "operators watch and help here")]
+    if demo:
+        pages = [("simulator", "a phone with the chat: begin here"), *pages]
+    for page, what in pages:
+        click.echo(f"  {address}/{page:<10} {what}")
+    if demo:
+        click.echo(
+            "Demo sign-in: desk and console both have the user `demo` with the password "
+            f"in {settings.var_dir / 'demo-password'}"
+        )
+    click.echo("Ctrl-C stops everything and loses nothing.")
+
+
+def _taken(host: str, port: int) -> bool:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex((_reachable(host), port)) == 0
+
+
+def _free_port(host: str, wanted: int) -> int:
+    for port in (wanted, 0):
+        with contextlib.closing(socket.socket()) as probe:
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise click.ClickException(f"no free port on {host}")
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound

@@ -1,0 +1,82 @@
+"""`/healthz`, `/readyz` and `/metrics`: alive, able to work, and the figures of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+from flask import Blueprint, Flask, Response, g, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+Probe = Callable[[], object]
+log = structlog.get_logger("web.health")
+
+
+def blueprint(probes: Mapping[str, Probe], collectors: tuple[Collector, ...] = ()) -> Blueprint:
+    """The three addresses.
+
+    Args:
+        probes: what the product needs in order to work, by name; a probe raises when it is missing.
+        collectors: figures that are read when asked for (queue length, conversations by step).
+    """
+    pages = Blueprint("health", __name__)
+
+    @pages.get("/healthz")
+    def alive() -> Response:
+        return jsonify(status="alive")
+
+    @pages.get("/readyz")
+    def ready() -> tuple[Response, int]:
+        missing = [name for name, probe in probes.items() if not _works(name, probe)]
+        state = {name: "missing" if name in missing else "ready" for name in probes}
+        return jsonify(status="unavailable" if missing else "ready", **state), 503 if missing else 200
+
+    @pages.get("/metrics")
+    def metrics() -> Response:
+        registry = CollectorRegistry()
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # untyped library
+        for collector in collectors:
+            registry.register(collector)
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    return pages
+
+
+def _works(name: str, probe: Probe) -> bool:
+    try:
+        probe()
+    except Exception as reason:  # noqa: BLE001 - whatever a probe raises means: not ready
+        log.warning("not_ready", probe=name, reason=type(reason).__name__)
+        return False
+    return True
+
+
+def measure(app: Flask) -> None:
+    """Count every request and how long it took, by route and status class."""
+    # A registry of its own: in a run of several processes the values meet in shared files,
+    # and several apps in one process (tests) do not collide.
+    registry = CollectorRegistry()
+    requests = Counter(
+        "card_http_requests", "Requests answered", ("route", "status"), registry=registry
+    )
+    seconds = Histogram(
+        "card_http_request_seconds", "Seconds until the answer", ("route",), registry=registry
+    )
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule else "none"
+        requests.labels(route, f"{response.status_code // 100}xx").inc()
+        if (began := g.pop("began", None)) is not None:
+            seconds.labels(route).observe(time.perf_counter() - began)
+        return response

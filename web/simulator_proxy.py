@@ -1,0 +1,43 @@
+"""`/simulator` in the demo profile: passes requests on to the simulator's own process.
+
+The phone's page and the card's page then share an origin, as a browser demands before it shows
+one inside the other. Only HTTP joins the two; the product knows nothing of the simulator.
+"""
+
+from __future__ import annotations
+
+import httpx
+from flask import Blueprint, Response, request
+
+PASSED_ON = ("accept", "accept-language", "content-type", "if-none-match", "range")
+GIVEN_BACK = ("content-type", "cache-control", "etag", "location", "content-security-policy")
+METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+def blueprint(base: str) -> Blueprint:
+    """Pass `/simulator` and all below it on to the process at `base`."""
+    pages = Blueprint("simulator", __name__)
+    client = httpx.Client(base_url=base, timeout=httpx.Timeout(30, connect=2))
+
+    @pages.route("/simulator", defaults={"path": ""}, methods=METHODS)
+    @pages.route("/simulator/", defaults={"path": "/"}, methods=METHODS)
+    @pages.route("/simulator/<path:path>", methods=METHODS)
+    def pass_on(path: str) -> Response:
+        below = path if path in {"", "/"} else f"/{path}"
+        try:
+            answer = client.request(
+                request.method,
+                f"/simulator{below}",
+                params=list(request.args.items(multi=True)),
+                content=request.get_data(),
+                headers={name: request.headers[name] for name in PASSED_ON if name in request.headers},
+            )
+        except httpx.HTTPError:
+            return Response("The simulator is starting; reload in a moment.", 503)
+        response = Response(answer.content, answer.status_code)
+        for name in GIVEN_BACK:
+            if name in answer.headers:
+                response.headers[name] = answer.headers[name]
+        return response
+
+    return pages
