@@ -1,1 +1,1 @@
-"""Faces: finding, measuring and comparing them, liveness, reading ID cards. Images in, findings out."""
+"""Finding, measuring and comparing faces, liveness, ID cards: images in, findings out."""
