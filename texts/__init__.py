@@ -33,7 +33,7 @@ class Texts:
     def __contains__(self, key: str) -> bool:
         return key in self._messages[DEFAULT_LANGUAGE]
 
-    def keys(self, language: str = DEFAULT_LANGUAGE) -> frozenset[str]:
+    def known(self, language: str = DEFAULT_LANGUAGE) -> frozenset[str]:
         """The keys that a language's catalogues translate."""
         return frozenset(self._messages[language])
 

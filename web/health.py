@@ -34,7 +34,9 @@ def blueprint(probes: Mapping[str, Probe], collectors: tuple[Collector, ...] = (
     def ready() -> tuple[Response, int]:
         missing = [name for name, probe in probes.items() if not _works(name, probe)]
         state = {name: "missing" if name in missing else "ready" for name in probes}
-        return jsonify(status="unavailable" if missing else "ready", **state), 503 if missing else 200
+        return jsonify(
+            status="unavailable" if missing else "ready", **state
+        ), 503 if missing else 200
 
     @pages.get("/metrics")
     def metrics() -> Response:

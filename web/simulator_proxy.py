@@ -30,7 +30,9 @@ def blueprint(base: str) -> Blueprint:
                 f"/simulator{below}",
                 params=list(request.args.items(multi=True)),
                 content=request.get_data(),
-                headers={name: request.headers[name] for name in PASSED_ON if name in request.headers},
+                headers={
+                    name: request.headers[name] for name in PASSED_ON if name in request.headers
+                },
             )
         except httpx.HTTPError:
             return Response("The simulator is starting; reload in a moment.", 503)

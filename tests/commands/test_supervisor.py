@@ -1,0 +1,103 @@
+"""The supervisor: children are started again, and none survives it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from commands.supervisor import Child, Supervisor
+
+
+def _wait_until(seen: Callable[[], bool], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while time.monotonic() < deadline:
+        if seen():
+            return True
+        pause.wait(0.02)
+    return False
+
+
+def _child(folder: Path, program: str) -> Child:
+    return Child("child", [sys.executable, "-c", program], {"FOLDER": str(folder)}, patience=5)
+
+
+NOTES_EACH_START = """
+import os, pathlib, signal, sys
+folder = pathlib.Path(os.environ["FOLDER"])
+(folder / str(os.getpid())).touch()
+signal.signal(signal.SIGTERM, lambda *_: (folder.joinpath("finished").touch(), sys.exit(0)))
+while True: signal.pause()
+"""
+IGNORES_SIGTERM = """
+import os, pathlib, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path(os.environ["FOLDER"], str(os.getpid())).touch()
+while True: signal.pause()
+"""
+ENDS_AT_ONCE = """
+import os, pathlib
+pathlib.Path(os.environ["FOLDER"], str(os.getpid())).touch()
+"""
+
+
+def _pids(folder: Path) -> list[int]:
+    return [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
+
+
+def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
+    supervisor = Supervisor(print)
+    supervisor.add(_child(tmp_path, NOTES_EACH_START))
+    assert _wait_until(lambda: len(_pids(tmp_path)) == 1)
+    os.kill(_pids(tmp_path)[0], signal.SIGKILL)
+
+    def second() -> bool:
+        supervisor.watch_once()
+        return len(_pids(tmp_path)) == 2
+
+    assert _wait_until(second)
+    supervisor.stop_all()
+    assert not any(psutil.pid_exists(pid) for pid in _pids(tmp_path))
+
+
+def test_a_child_may_finish_its_work(tmp_path: Path) -> None:
+    supervisor = Supervisor(print)
+    supervisor.add(_child(tmp_path, NOTES_EACH_START))
+    assert _wait_until(lambda: len(_pids(tmp_path)) == 1)
+    supervisor.stop_all()
+    assert (tmp_path / "finished").exists()
+
+
+def test_a_child_that_will_not_end_is_ended(tmp_path: Path) -> None:
+    supervisor = Supervisor(print)
+    child = _child(tmp_path, IGNORES_SIGTERM)
+    child.patience = 0.3
+    supervisor.add(child)
+    assert _wait_until(lambda: len(_pids(tmp_path)) == 1)
+    supervisor.stop_all()
+    assert not psutil.pid_exists(_pids(tmp_path)[0])
+
+
+def test_a_child_that_ends_at_once_is_not_started_in_a_frenzy(tmp_path: Path) -> None:
+    supervisor = Supervisor(print)
+    supervisor.add(_child(tmp_path, ENDS_AT_ONCE))
+    deadline = time.monotonic() + 1.5
+    pause = threading.Event()
+    while time.monotonic() < deadline:
+        supervisor.watch_once()
+        pause.wait(0.02)
+    supervisor.stop_all()
+    assert 2 <= len(_pids(tmp_path)) <= 4
+
+
+def test_a_program_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(FileNotFoundError):
+        Supervisor(print).add(Child("none", ["/no/such/program"], {}))

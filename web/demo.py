@@ -1,0 +1,171 @@
+"""The demo's made-up citizens: who they are, and how a visitor becomes one with a photo of theirs.
+
+Their portraits are public-domain photos of NASA and the US Navy inside the sample data of
+scikit-image and matplotlib. Exists in the demo profile only; asks for the secret that the
+supervisor gave to the simulator.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hmac
+import importlib.util
+import io
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import redis
+from flask import Blueprint, Response, abort, jsonify, request
+from PIL import Image, ImageEnhance, UnidentifiedImageError
+
+from credentials import id_number
+from credentials.model import Person
+
+LARGEST_PHOTO = 10 * 1024 * 1024
+ADDED = "{demo}:citizens"
+SURNAMES = "李王张刘陈杨黄赵周吴"
+GIVEN = ("小明", "晓雯", "子涵", "建国", "雨桐", "志强", "思远", "嘉怡")
+
+
+class Registry(Protocol):
+    """The embedded registry, as far as the demo fills it."""
+
+    def add(self, person: Person) -> None:
+        """Add a person, or replace what was known of them."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Citizen:
+    """One made-up person and the package file that holds the portrait."""
+
+    name: str
+    first_digits: str
+    package: str
+    file: str
+    address: str
+
+    @property
+    def id_number(self) -> str:
+        """All 18 characters: the made-up 17 and their check character."""
+        return id_number.complete(self.first_digits)
+
+    def portrait(self) -> bytes:
+        """The photo as it lies in the package."""
+        spec = importlib.util.find_spec(self.package)
+        if spec is None or spec.origin is None:
+            raise FileNotFoundError(f"{self.package} is not installed; run `make setup`")
+        return (Path(spec.origin).parent / self.file).read_bytes()
+
+    def selfie(self) -> bytes:
+        """Another picture of the same person: closer, warmer, turned a little, less sharp; JPEG."""
+        picture = Image.open(io.BytesIO(self.portrait())).convert("RGB")
+        picture = picture.rotate(3, resample=Image.Resampling.BICUBIC, expand=False)
+        width, height = picture.size
+        picture = picture.crop(
+            (round(width * 0.08), round(height * 0.02), round(width * 0.9), round(height * 0.85))
+        )
+        picture = ImageEnhance.Brightness(ImageEnhance.Color(picture).enhance(0.8)).enhance(1.12)
+        out = io.BytesIO()
+        picture.save(out, "JPEG", quality=82)
+        return out.getvalue()
+
+
+CITIZENS = (
+    Citizen(
+        "陈慧敏",
+        "44011519880620302",
+        "matplotlib",
+        "mpl-data/sample_data/grace_hopper.jpg",
+        "广东省广州市南沙区进港大道1号",
+    ),
+    Citizen(
+        "林若溪",
+        "44010619911119406",
+        "skimage",
+        "data/astronaut.png",
+        "广东省广州市天河区体育西路2号",
+    ),
+)
+
+
+def fill(registry: Registry) -> None:
+    """Add the made-up citizens to the embedded registry."""
+    for citizen in CITIZENS:
+        registry.add(_person(citizen.name, citizen.id_number, citizen.address, citizen.portrait()))
+
+
+def _person(name: str, number: str, address: str, portrait: bytes) -> Person:
+    return Person(
+        name=name,
+        id_number=number,
+        residence=number[:6],
+        address=address,
+        valid_until=datetime.date(2036, 12, 31),
+        portrait=portrait,
+    )
+
+
+def blueprint(registry: Registry, database: redis.Redis, secret: str) -> Blueprint:
+    """`/demo/citizens`: list them, add one with a portrait, and their photos."""
+    pages = Blueprint("demo", __name__, url_prefix="/demo/citizens")
+
+    def only_for_the_simulator() -> None:
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {secret}".encode()):
+            abort(404)
+
+    @pages.get("")
+    def show() -> Response:
+        only_for_the_simulator()
+        known = [
+            {
+                "name": citizen.name,
+                "id_number": citizen.id_number,
+                "photo_url": f"/demo/citizens/{place}/photo",
+            }
+            for place, citizen in enumerate(CITIZENS)
+        ]
+        return jsonify([*known, *_added(database)])
+
+    @pages.get("/<int:place>/photo")
+    def photo(place: int) -> Response:
+        if place >= len(CITIZENS):
+            abort(404)
+        return Response(CITIZENS[place].selfie(), content_type="image/jpeg")
+
+    @pages.post("")
+    def become() -> tuple[Response, int]:
+        only_for_the_simulator()
+        portrait = request.get_data(cache=False)
+        if len(portrait) > LARGEST_PHOTO or not _is_picture(portrait):
+            return jsonify(error="Send one photo: JPEG, PNG or WebP, at most 10 MB."), 400
+        name = secrets.choice(SURNAMES) + secrets.choice(GIVEN)
+        number = id_number.complete(_made_up_digits())
+        registry.add(_person(name, number, "广东省广州市南沙区（演示）", portrait))
+        made = {"name": name, "id_number": number, "photo_url": None}
+        database.rpush(ADDED, json.dumps(made))
+        return jsonify(made), 201
+
+    return pages
+
+
+def _added(database: redis.Redis) -> Iterator[dict[str, str | None]]:
+    for entry in database.lrange(ADDED, 0, -1):
+        yield json.loads(entry)
+
+
+def _is_picture(data: bytes) -> bool:
+    try:
+        Image.open(io.BytesIO(data)).verify()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
+    return True
+
+
+def _made_up_digits() -> str:
+    born = datetime.date(1970, 1, 1) + datetime.timedelta(days=secrets.randbelow(12_000))
+    return f"440115{born:%Y%m%d}{secrets.randbelow(1000):03d}"
