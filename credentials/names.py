@@ -1,9 +1,9 @@
 """People's names: what is accepted, how it is written, and how it is masked.
 
 Ideographs include the rare ones of the CJK extensions; how few make a name is the registry's
-to say, not ours. Names of several minorities have parts joined by a dot, which people type as one of many dots and which
-is kept as `·` (U+00B7, as in GB 18030 and on the cards). Letters of the Latin script are
-accepted for holders whose card shows them.
+to say, not ours. Names of several minorities have parts joined by a dot, which people type as
+one of many dots and which is kept as `·` (U+00B7, as in GB 18030 and on the cards). Letters of
+the Latin script are accepted for holders whose card shows them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from credentials.errors import CredentialError
 
 LONGEST = 20
 LONGEST_LATIN = 50
+LONGEST_TEXT = 400  # before blanks are folded; what is longer is not looked at
 DOT = "·"
 _DOTS = re.compile(r"\s*[·•・･．.‧∙⋅●․]\s*")
 # The ideographs: basic block and extension A, 〇, compatibility ideographs, then planes 2 and 3.
@@ -51,6 +52,8 @@ def parse(text: str) -> str:
     Raises:
         PersonNameError: with the code of what is wrong.
     """
+    if len(text) > LONGEST_TEXT:
+        raise PersonNameError("too_long", limit=LONGEST)
     name = normalise(text)
     if not name:
         raise PersonNameError("empty")
