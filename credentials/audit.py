@@ -1,0 +1,243 @@
+"""The audit: append-only chains, one for each bucket and one for the administration.
+
+An entry is written by the script that does what it records, or neither happens. What it says is
+JSON without any value of a person's data. Two things hold it in place:
+
+- its *tag*, HMAC-SHA256 of whom it is about and what it says, made here;
+- its *mac*, over number, time, tag, back pointer and the mac before it, made inside the script,
+  where number and time come from. Lua in Redis has SHA-1 only, so it is used as HMAC uses it,
+  nested under two secrets of the bucket's own; SHA-1's weakness, collisions, needs no secret
+  and does not help against a key (RFC 6151, 2.3; Bellare 2006).
+
+So whoever can write to Redis but lacks the master keys cannot alter, remove, insert or reorder
+an entry unseen. A tail cut off is seen by the head's number, and, should the head be set back
+with it, by the records, each of which names its own last entry.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import hmac
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from credentials.connection import guard
+from credentials.keyring import Keyring, KeyringError
+from credentials.model import Actor, Use
+from credentials.store import ADMINISTRATION, BUCKETS, Argument, Fields, Place, Store, bucket
+
+TAG_BYTES = 16
+CHUNK = 500
+_CHAIN = "audit-chain"
+_TAG = "audit-tag"
+
+
+class Fault(enum.StrEnum):
+    """What is wrong with a chain."""
+
+    ALTERED = "altered"
+    REMOVED = "removed"
+    REORDERED = "reordered"
+    CUT = "cut"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """The first bad entry of a chain: which chain, which number, and what is wrong with it."""
+
+    place: str
+    number: int
+    fault: Fault
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a check has come: chains done of all, entries seen, and what it just found."""
+
+    done: int
+    total: int
+    entries: int
+    finding: Finding | None = None
+
+
+class Audit:
+    """Makes entries for the scripts, reads them, and checks the chains."""
+
+    def __init__(self, store: Store, keyring: Keyring) -> None:
+        self._store = store
+        self._keyring = keyring
+
+    def chain(self, place: Place) -> tuple[Argument, ...]:
+        """The first three ARGV of a script that writes: key version, inner and outer key."""
+        version = self._keyring.current
+        return (version, *self._halves(version, place))
+
+    def entry(self, about: str, kind: str, **details: str) -> tuple[bytes, bytes]:
+        """Body and tag of an entry; details without a value are left out."""
+        told = {"k": kind, **{name: value for name, value in details.items() if value}}
+        body = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+        return body, self._tag(self._keyring.current, about.encode(), body)
+
+    def note(self, kind: str, actor: Actor, about: str = "-", **details: str) -> int:
+        """Write an entry of the administration chain; its number.
+
+        Args:
+            kind: what happened: `verifier_added`, `signed_in`, `purpose_refused`.
+            actor: who did it.
+            about: to what, by its id; never a value of a person's data.
+            details: anything else worth keeping, short.
+
+        Raises:
+            UnavailableError: when it is not written; then what it records must not happen.
+        """
+        body, tag = self.entry(about, kind, by=signature(actor), **details)
+        keys = (ADMINISTRATION.log, ADMINISTRATION.head)
+        return int(self._store.run("note", keys, (*self.chain(ADMINISTRATION), about, body, tag)))
+
+    def recent(self, limit: int) -> list[Use]:
+        """The last entries of the administration chain, newest first."""
+        with guard():
+            found: Any = self._store.redis.xrevrange(ADMINISTRATION.log, count=limit)
+        return [use_of(_decoded(fields)) for _, fields in found]
+
+    def verify(self) -> Iterator[Progress]:
+        """Check every chain, and each record against its chain; yields after each.
+
+        The chains may grow meanwhile. `Progress.finding` is the first bad entry of a chain.
+        """
+        places = [ADMINISTRATION, *(bucket(number) for number in range(BUCKETS))]
+        entries = 0
+        for done, place in enumerate(places, start=1):
+            seen, finding = self.verify_chain(place)
+            entries += seen
+            yield Progress(done, len(places), entries, finding)
+        for finding in self._beyond_the_end():
+            yield Progress(len(places), len(places), entries, finding)
+
+    def verify_chain(self, place: Place) -> tuple[int, Finding | None]:
+        """How many entries of one chain were seen, and the first bad one."""
+        head = self._store.fields(place.head)[0]
+        last = int(head.get("n", b"0"))
+        before, number = b"", 0
+        for number_there, entry in self._entries(place):
+            if number_there > last:
+                if int(self._store.fields(place.head)[0].get("n", b"0")) < number_there:
+                    return number, Finding(place.tag, number_there, Fault.ALTERED)  # the head is
+                break  # written after the head was read
+            number += 1
+            if number_there != number:
+                return number, Finding(place.tag, number, Fault.REMOVED)
+            if not self._holds(place, before, number, entry):
+                fault = self._fault_of(place, number, entry)
+                return number, Finding(place.tag, number, fault)
+            before = entry["m"]
+        if number < last:
+            return number, Finding(place.tag, number + 1, Fault.CUT)
+        if head.get("m", b"") != before:
+            return number, Finding(place.tag, number, Fault.ALTERED)
+        return number, None
+
+    def _entries(self, place: Place) -> Iterator[tuple[int, Fields]]:
+        after = "-"
+        while True:
+            with guard():
+                found: Any = self._store.redis.xrange(place.log, min=after, count=CHUNK)
+            for identifier, fields in found:
+                yield int(identifier.split(b"-")[0]), _decoded(fields)
+            if len(found) < CHUNK:
+                return
+            after = "(" + found[-1][0].decode()
+
+    def _holds(self, place: Place, before: bytes, number: int, entry: Fields) -> bool:
+        try:
+            version = int(entry["k"])
+            tag = self._tag(version, entry["c"], entry["d"])
+            mac = self._mac(version, place, before, number, entry)
+        except (KeyError, ValueError, KeyringError):
+            return False
+        return hmac.compare_digest(tag, entry["h"]) and hmac.compare_digest(mac, entry["m"])
+
+    def _fault_of(self, place: Place, number: int, entry: Fields) -> Fault:
+        """Whether a bad entry is whole, only elsewhere than it was written."""
+        near = dict(self._near(place, number))
+        macs = [b"", *(other.get("m", b"") for other in near.values())]
+        moved = any(
+            self._holds(place, mac, other, entry) for other in (*near, number) for mac in macs
+        )
+        return Fault.REORDERED if moved else Fault.ALTERED
+
+    def _near(self, place: Place, number: int, reach: int = 50) -> Iterator[tuple[int, Fields]]:
+        with guard():
+            found: Any = self._store.redis.xrange(
+                place.log, min=f"{max(number - reach, 0)}-0", max=f"{number + reach}-0"
+            )
+        for identifier, fields in found:
+            yield int(identifier.split(b"-")[0]), _decoded(fields)
+
+    def _beyond_the_end(self) -> Iterator[Finding]:
+        """Records whose last entry is beyond their chain's head: head and tail were set back."""
+        with guard():
+            records = self._store.redis.scan_iter(match="{b*}:c:*", count=CHUNK)
+            while chunk := list(itertools.islice(records, CHUNK)):
+                places = [Place(key.split(b":")[0].decode()) for key in chunk]
+                own = self._numbers([key.decode() for key in chunk], "g")
+                ends = self._numbers([place.head for place in places], "n")  # later, so not less
+                for place, number, end in zip(places, own, ends, strict=True):
+                    if number > end:
+                        yield Finding(place.tag, end + 1, Fault.CUT)
+
+    def _numbers(self, keys: Sequence[str], field: str) -> list[int]:
+        pipe = self._store.redis.pipeline(transaction=False)
+        for key in keys:
+            pipe.hget(key, field)
+        return [int(value or 0) for value in pipe.execute()]
+
+    def _tag(self, version: int, about: bytes, body: bytes) -> bytes:
+        key = self._keyring.derive(version, _TAG)
+        return hmac.digest(key, about + b"\n" + body, "sha256")[:TAG_BYTES]
+
+    def _halves(self, version: int, place: Place) -> tuple[str, str]:
+        key = self._keyring.derive(version, _CHAIN, place.tag.encode(), 64).hex()
+        return key[:64], key[64:]
+
+    def _mac(self, version: int, place: Place, before: bytes, number: int, entry: Fields) -> bytes:
+        """As scripts/chain.lua makes it."""
+        inner, outer = self._halves(version, place)
+        parts: Sequence[bytes] = (
+            before, b"%d" % number, entry["k"], entry["t"], entry["c"], entry["q"], entry["h"],
+            entry["d"],
+        )  # fmt: skip
+        return _sha1(outer.encode() + _sha1(inner.encode() + b"\n".join(parts)))
+
+
+def signature(actor: Actor) -> str:
+    """An actor as the audit names it. A holder is known by the credential, not by the account."""
+    return actor.kind if actor.kind == "holder" or not actor.name else f"{actor.kind}:{actor.name}"
+
+
+def use_of(entry: Fields) -> Use:
+    """An entry as a line of a history."""
+    told: dict[str, str] = json.loads(entry["d"])
+    fields = told.pop("f", "")
+    return Use(
+        at=int(entry["t"]) / 1e6,
+        kind=told.pop("k"),
+        verifier=told.pop("n", ""),
+        desk=told.pop("d", ""),
+        purpose=told.pop("p", ""),
+        fields=tuple(fields.split(",")) if fields else (),
+        verification_id=told.pop("i", ""),
+        detail=told,
+    )
+
+
+def _decoded(fields: Mapping[bytes, bytes]) -> Fields:
+    return {name.decode(): value for name, value in fields.items()}
+
+
+def _sha1(data: bytes) -> bytes:
+    return hashlib.sha1(data).hexdigest().encode()  # noqa: S324 - see the head of this file

@@ -1,0 +1,37 @@
+-- The holder's answer to a waiting verification.
+-- KEYS  1 record · 2 verification · 3 log · 4 head
+-- ARGV  1 key version · 2 inner key · 3 outer key · 4 credential id · 5 body · 6 tag
+--       7 verification id · 8 'accepted' or 'denied'
+--       9, 10 body and tag of the freezing, or '' and ''
+-- Gives {'ok', status} or {'refused', code}.
+local record = redis.call('HMGET', KEYS[1], 's', 'x', 'w', 'g')
+local asked = redis.call('HMGET', KEYS[2], 'c', 'st', 'ex')
+if asked[1] ~= ARGV[4] or not record[1] then
+  return {'refused', 'unknown_verification'}
+end
+local status, expiry = record[1], tonumber(record[2])
+local now = microseconds()
+if expiry and now > expiry * 1000000 and (status == 'active' or status == 'frozen') then
+  status = 'expired'
+end
+if status ~= 'active' then
+  return {'refused', status}
+end
+if asked[2] ~= 'awaiting_holder' or record[3] ~= ARGV[7] then
+  return {'refused', 'already_answered'}
+end
+if now > tonumber(asked[3]) then
+  return {'refused', 'too_late'}
+end
+local chain = {log = KEYS[3], head = KEYS[4], version = ARGV[1], inner = ARGV[2], outer = ARGV[3]}
+local seq = append(chain, text(now), ARGV[4], record[4], ARGV[5], ARGV[6])
+if ARGV[9] ~= '' then
+  seq = append(chain, text(now), ARGV[4], seq, ARGV[9], ARGV[10])
+  status = 'frozen'
+  redis.call('HSET', KEYS[1], 's', status)
+end
+redis.call('HSET', KEYS[1], 'g', seq)
+redis.call('HINCRBY', KEYS[1], 'n', 1)
+redis.call('HDEL', KEYS[1], 'w')
+redis.call('HSET', KEYS[2], 'st', ARGV[8], 'at', text(now))
+return {'ok', status}

@@ -1,0 +1,37 @@
+-- Moves a credential along an arrow of its life, and logs it.
+-- KEYS  1 record · 2 portrait · 3 log · 4 head
+-- ARGV  1 key version · 2 inner key · 3 outer key · 4 credential id · 5 body · 6 tag
+--       7 new status, or '' to keep it · 8 statuses it may come from, joined by commas
+--       9 'erase' to delete the personal data with it, or ''
+-- Gives {'ok', status} or {'refused', status}; the status is '' where there is no record.
+local record = redis.call('HMGET', KEYS[1], 's', 'x', 'g')
+local status, expiry = record[1], tonumber(record[2])
+if not status then
+  return {'refused', ''}
+end
+local now = microseconds()
+if expiry and now > expiry * 1000000 and (status == 'active' or status == 'frozen') then
+  status = 'expired'
+  -- Lazily expired is not yet written down: writing it down is the one arrow that is left.
+  if ARGV[7] == 'expired' and record[1] ~= 'expired' then
+    status = record[1]
+  end
+end
+if not string.find(',' .. ARGV[8] .. ',', ',' .. status .. ',', 1, true) then
+  return {'refused', status}
+end
+local chain = {log = KEYS[3], head = KEYS[4], version = ARGV[1], inner = ARGV[2], outer = ARGV[3]}
+local seq = append(chain, text(now), ARGV[4], record[3], ARGV[5], ARGV[6])
+local next_status = ARGV[7] ~= '' and ARGV[7] or status
+redis.call('HSET', KEYS[1], 's', next_status, 'g', seq)
+redis.call('HINCRBY', KEYS[1], 'n', 1)
+redis.call('HDEL', KEYS[1], 'w')
+if ARGV[9] == 'erase' then
+  redis.call('HDEL', KEYS[1], 'e')
+  redis.call('DEL', KEYS[2])
+end
+if record[1] == 'pending' and next_status == 'active' then
+  redis.call('PERSIST', KEYS[1])
+  redis.call('PERSIST', KEYS[2])
+end
+return {'ok', next_status}

@@ -1,0 +1,234 @@
+"""Redis as this package sees it: every key in one table, every script run from one place.
+
+A credential's id is 8 random-looking bytes, shown as 16 hexadecimal characters; the first three
+of them are its bucket, written `{b0042}` with four decimal digits, the hash tag of all that one
+script touches. Redis 6.2 commands only; every key of a script is named to Redis.
+
+| key | type | holds | lives |
+|---|---|---|---|
+| `{b0042}:c:<cid>` | hash | the record, fields below | pending: a day, else for good |
+| `{b0042}:p:<cid>` | string | sealed portrait | as the record, until erased |
+| `{b0042}:log` | stream | audit entries, see scripts/chain.lua | for good |
+| `{b0042}:head` | hash | n number, m mac of the last entry | for good |
+| `{b0042}:v:<vid>` | hash | a verification, fields below | a day |
+| `{b0042}:r:<verifier>:<request>` | string | `<vid> <fingerprint>` to answer again | a day |
+| `{id:<blind>}` | string | cid of an ID number | reserved 60 s, then for good |
+| `{wechat:<openid>}:card` | string | cid of an account | reserved 60 s, then for good |
+| `{v:<verifier id>}:recent` | stream | vids of a verifier's last scans | the last 1000 |
+| `{recent}` | stream | vids of everybody's last scans | the last 1000 |
+| `{audit}:log`, `{audit}:head` | as above | the administration chain | for good |
+| `{keys}` | hash | index: sealed key of the blind index | for good |
+
+Record: s status, l level, t issued (s), x valid until (s), n change counter, a time of the last
+accepted code (µs), g number of its last log entry, w waiting verification, e sealed data.
+Verification: st state, at decided (µs), ex waits until (µs), nu number, lv level, c cid,
+vr verifier's id, vn its name, dk desk, pu purpose, fi fields.
+
+A verification's id (vid) is its bucket's three characters and 17 random ones. Keys of other
+services of this package stand in the docstrings of `verifiers`, `accounts`, `limits`,
+`rollout` and `authority`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import redis
+from redis.cluster import RedisCluster
+from redis.exceptions import NoScriptError
+
+from credentials.connection import guard
+from credentials.model import Holder
+
+SCRIPTS = Path(__file__).parent / "scripts"
+BUCKET_CHARACTERS = 3
+BUCKETS = 16**BUCKET_CHARACTERS
+RECENT = "{recent}"
+RECENT_KEPT = 1000
+_CREDENTIAL_ID = re.compile(r"[0-9a-f]{16}")
+_VERIFICATION_ID = re.compile(r"[0-9a-f]{20}")
+
+Argument = str | bytes | int
+Fields = Mapping[str, bytes]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """One chain of the audit: of a bucket, or of the administration."""
+
+    tag: str
+
+    @property
+    def log(self) -> str:
+        """The stream of its entries."""
+        return f"{self.tag}:log"
+
+    @property
+    def head(self) -> str:
+        """The hash of its last entry's number and mac."""
+        return f"{self.tag}:head"
+
+
+ADMINISTRATION = Place("{audit}")
+
+
+def bucket(number: int) -> Place:
+    """The place of the bucket with a number from 0 to 4095."""
+    return Place(f"{{b{number:04d}}}")
+
+
+def place_of(identifier: str) -> Place:
+    """The bucket of a credential's or a verification's id."""
+    return bucket(int(identifier[:BUCKET_CHARACTERS], 16))
+
+
+def record_key(credential_id: str) -> str:
+    """Where a credential's record is."""
+    return f"{place_of(credential_id).tag}:c:{credential_id}"
+
+
+def portrait_key(credential_id: str) -> str:
+    """Where a credential's sealed portrait is."""
+    return f"{place_of(credential_id).tag}:p:{credential_id}"
+
+
+def verification_key(verification_id: str) -> str:
+    """Where a verification is."""
+    return f"{place_of(verification_id).tag}:v:{verification_id}"
+
+
+def request_key(credential_id: str, verifier_id: str, request_id: str) -> str:
+    """Where the answer to a verifier's request is remembered; braces would move the tag."""
+    return f"{place_of(credential_id).tag}:r:{verifier_id}:{request_id}"
+
+
+def person_key(blind: str) -> str:
+    """Which credential an ID number has, by its blind index."""
+    return f"{{id:{blind}}}"
+
+
+def card_key(holder: Holder) -> str:
+    """Which credential an account holds."""
+    return f"{holder.tag}:card"
+
+
+def recent_key(verifier_id: str) -> str:
+    """The last scans of a verifier."""
+    return f"{{v:{verifier_id}}}:recent"
+
+
+def is_credential_id(text: str) -> bool:
+    """Whether a text has the shape of a credential's id."""
+    return _CREDENTIAL_ID.fullmatch(text) is not None
+
+
+def is_verification_id(text: str) -> bool:
+    """Whether a text has the shape of a verification's id."""
+    return _VERIFICATION_ID.fullmatch(text) is not None
+
+
+def new_verification_id(credential_id: str) -> str:
+    """A verification id in a credential's bucket, impossible to guess (68 random bits)."""
+    return credential_id[:BUCKET_CHARACTERS] + secrets.token_hex(9)[:17]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Glance:
+    """A credential's record and last log entries at one moment (µs since 1970)."""
+
+    now: int
+    record: Fields
+    entries: tuple[Fields, ...]
+
+
+class Store:
+    """Runs the scripts and reads what they wrote; everything it raises is UnavailableError."""
+
+    def __init__(self, database: redis.Redis) -> None:
+        self.redis = database
+        self._clustered = isinstance(cast("object", database), RedisCluster)
+
+    def run(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """One script in one round trip; it is sent in full only to a server that lacks it."""
+        source, digest = _script(name)
+        with guard():
+            try:
+                return self.redis.evalsha(digest, len(keys), *keys, *args)
+            except NoScriptError:
+                return self.redis.eval(source, len(keys), *keys, *args)
+
+    def run_noting(
+        self, name: str, keys: Sequence[str], args: Sequence[Argument], notes: Mapping[str, str]
+    ) -> Any:
+        """As `run`, and in the same round trip adds each note's value to the stream it names.
+
+        The notes are hints for lists, written whether or not the script agreed: whoever reads
+        one looks up what it points to.
+        """
+        if self._clustered:  # whose pipelines carry no scripts
+            answer = self.run(name, keys, args)
+            with guard():
+                for stream, value in notes.items():
+                    self.redis.xadd(stream, {"v": value}, maxlen=RECENT_KEPT, approximate=True)
+            return answer
+        source, digest = _script(name)
+        with guard():
+            pipe = self.redis.pipeline(transaction=False)
+            pipe.evalsha(digest, len(keys), *keys, *args)
+            for stream, value in notes.items():
+                pipe.xadd(stream, {"v": value}, maxlen=RECENT_KEPT, approximate=True)
+            answer = pipe.execute(raise_on_error=False)[0]
+            if isinstance(answer, NoScriptError):
+                return self.redis.eval(source, len(keys), *keys, *args)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    def get(self, key: str) -> str | None:
+        """A string, or None."""
+        with guard():
+            value = self.redis.get(key)
+        return value.decode() if isinstance(value, bytes) else None
+
+    def fields(self, *keys: str) -> list[Fields]:
+        """Several hashes in one round trip; an empty one for a key that is not there."""
+        with guard():
+            pipe = self.redis.pipeline(transaction=False)
+            for key in keys:
+                pipe.hgetall(key)
+            return [_fields(found) for found in pipe.execute()]
+
+    def glance(self, credential_id: str, entries: int = 0) -> Glance:
+        """A credential's record, the time, and its last log entries, newest first."""
+        keys = (record_key(credential_id), place_of(credential_id).log)
+        now, record, log = self.run("look", keys, (entries,))
+        return Glance(now, _pairs(record), tuple(_pairs(entry) for entry in log))
+
+    def newest(self, stream: str, limit: int) -> list[str]:
+        """The values noted last in a stream by `run_noting`, newest first."""
+        with guard():
+            found: Any = self.redis.xrevrange(stream, count=limit)
+        return [fields[b"v"].decode() for _, fields in found]
+
+
+@functools.cache
+def _script(name: str) -> tuple[str, str]:
+    """The text of a script, the chain's functions before it, and its SHA-1."""
+    chain = (SCRIPTS / "chain.lua").read_text(encoding="utf-8")
+    source = chain + (SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")
+    return source, hashlib.sha1(source.encode()).hexdigest()  # noqa: S324 - Redis names them so
+
+
+def _fields(found: Mapping[bytes, bytes]) -> Fields:
+    return {name.decode(): value for name, value in found.items()}
+
+
+def _pairs(flat: Sequence[bytes]) -> Fields:
+    return {flat[at].decode(): flat[at + 1] for at in range(0, len(flat), 2)}
