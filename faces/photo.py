@@ -64,7 +64,7 @@ class Photo:
     def scale(self) -> float:
         """Pixels of the file per pixel here, 1 or more (the longer sides compared)."""
         height, width = self.pixels.shape[:2]
-        return max(self.width, self.height) / max(width, height)
+        return float(max(self.width, self.height) / max(width, height))
 
 
 def sniff(data: bytes) -> str:

@@ -1,0 +1,281 @@
+"""Real photos made to do what their people never did: gestures by warping along landmarks.
+
+The photos are in the public domain and inside the dependencies' sample data: Grace Hopper in
+matplotlib, Eileen Collins in scikit-image.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageEnhance, ImageFilter
+from scipy.interpolate import RBFInterpolator
+
+from faces import find
+from faces.gestures import HEAD, HEAD_LANDMARKS, Gesture
+from faces.photo import Pixels
+
+PLACES = {
+    "grace": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+    "eileen": ("skimage", "data/astronaut.png"),
+}
+# Depth of the landmarks that gestures.HEAD leaves out, in its units.
+JAW_DEPTH = (
+    -4.0,
+    -3.5,
+    -2.5,
+    -1.0,
+    0.5,
+    2.0,
+    3.2,
+    3.9,
+    4.1,
+    3.9,
+    3.2,
+    2.0,
+    0.5,
+    -1.0,
+    -2.5,
+    -3.5,
+    -4.0,
+)
+
+
+def path_of(name: str) -> Path:
+    """Where the sample data has the photo of `grace` or `eileen`."""
+    package, inside = PLACES[name]
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0]) / inside
+
+
+def portrait(name: str) -> Image.Image:
+    """The photo as it is."""
+    return Image.open(path_of(name)).convert("RGB")
+
+
+def jpeg(image: Image.Image, quality: int = 90) -> bytes:
+    """The picture as a JPEG file."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+@functools.cache
+def _measured(name: str) -> tuple[Pixels, npt.NDArray[np.float64]]:
+    pixels = np.asarray(portrait(name))
+    return pixels, find.landmarks(pixels, find.find_face(pixels))
+
+
+def gesture(name: str, wanted: Gesture | None, amount: float = 1.0) -> Image.Image:
+    """The person making a gesture; `amount` 1 is clear, 0 none. None is the face at rest."""
+    pixels, points = _measured(name)
+    if wanted is None:
+        return Image.fromarray(pixels)
+    if wanted in {Gesture.TURN_LEFT, Gesture.TURN_RIGHT, Gesture.LOOK_UP}:
+        yaw = {Gesture.TURN_LEFT: 28.0, Gesture.TURN_RIGHT: -26.0}.get(wanted, 0.0) * amount
+        pitch = 25.0 * amount if wanted is Gesture.LOOK_UP else 0.0
+        return Image.fromarray(_warp(pixels, points, _turned(points, yaw, pitch)))
+    target = points.copy()
+    if wanted is Gesture.OPEN_MOUTH:
+        width = float(np.linalg.norm(points[54] - points[48]))
+        drop = 0.5 * width * amount
+        target[[65, 66, 67]] += (0, drop)
+        target[[55, 56, 57, 58, 59]] += (0, drop)
+        target[5:12] += (0, drop * 0.8)
+        target[[61, 62, 63]] -= (0, 0.05 * width * amount)
+        warped = _warp(pixels, points, target)
+        inner = target[60:68].astype(np.int32)
+        dark = warped.copy()
+        cv2.fillPoly(dark, [inner], (45, 15, 15))
+        return Image.fromarray(cv2.addWeighted(dark, 0.9, warped, 0.1, 0))
+    return Image.fromarray(_with_lids(pixels, points, amount))
+
+
+def _with_lids(pixels: Pixels, points: npt.NDArray[np.float64], amount: float) -> Pixels:
+    """The eyelids drawn down: skin over the eyes, lashes where the lids meet."""
+    drawn = pixels.copy()
+    for first in (36, 42):
+        eye = points[first : first + 6]
+        middle, width = eye.mean(0), float(np.linalg.norm(eye[3] - eye[0]))
+        x, y = (int(value) for value in middle - np.array([0, 0.45 * width]))
+        skin = pixels[y - 2 : y + 3, x - 4 : x + 5].reshape(-1, 3).mean(0)
+        lid: npt.NDArray[Any] = np.zeros(pixels.shape[:2], np.float32)
+        outline = (middle + (eye - middle) * (1.1, 1.9)).astype(np.int32)
+        cv2.fillPoly(lid, [outline], amount)
+        lid = cv2.GaussianBlur(lid, (0, 0), width * 0.05)[..., None]
+        drawn = (drawn * (1 - lid) + skin * lid).astype(np.uint8)
+        lashes = np.array([eye[0], eye[5] + (0, 0.04 * width), eye[4] + (0, 0.04 * width), eye[3]])
+        dark = tuple(float(value) for value in skin * 0.35)
+        cv2.polylines(
+            drawn,
+            [lashes.astype(np.int32)],
+            isClosed=False,
+            color=dark,
+            thickness=max(1, round(width * 0.06)),
+            lineType=cv2.LINE_AA,
+        )
+    return drawn
+
+
+def _turned(points: npt.NDArray[np.float64], yaw: float, pitch: float) -> npt.NDArray[np.float64]:
+    """Where the landmarks go when the head turns, as an orthographic camera sees it."""
+    scale = np.linalg.norm(points[45] - points[36]) / 10.6
+    center = (points[36] + points[45]) / 2
+    depth = _depths()
+    x = (points[:, 0] - center[0]) / scale
+    y = -(points[:, 1] - center[1]) / scale
+    yaw, pitch = np.radians(yaw), np.radians(pitch)
+    turned_x = x * np.cos(yaw) + depth * np.sin(yaw)
+    turned_z = depth * np.cos(yaw) - x * np.sin(yaw)
+    turned_y = y * np.cos(pitch) + turned_z * np.sin(pitch)
+    return np.column_stack([turned_x * scale + center[0], -turned_y * scale + center[1]])
+
+
+def _depths() -> npt.NDArray[np.float64]:
+    """A depth for each landmark: the mean head's, and plausible ones in between."""
+    depth = np.full(68, np.nan)
+    depth[:17] = JAW_DEPTH
+    for landmark, place in zip(HEAD_LANDMARKS, HEAD, strict=True):
+        depth[landmark] = place[2]
+    for run in ((17, 21), (22, 26), (36, 39), (42, 45)):
+        inside = range(run[0], run[1] + 1)
+        depth[list(inside)] = np.interp(inside, run, (depth[run[0]], depth[run[1]]))
+    depth[[40, 41]], depth[[46, 47]] = depth[38], depth[43]
+    depth[27:31] = (5.5, 6.4, 7.3, 8.0)
+    depth[31:36] = (6.17, 6.6, 6.9, 6.6, 6.17)
+    depth[48:68] = 5.9
+    depth[[48, 54, 60, 64]] = 5.05
+    return depth
+
+
+def _warp(
+    pixels: Pixels,
+    source: npt.NDArray[np.float64],
+    target: npt.NDArray[np.float64],
+    *,
+    local: bool = False,
+) -> Pixels:
+    """Move the pixels at `source` to `target`, smoothly in between, the frame held still."""
+    height, width = pixels.shape[:2]
+    edge = np.array([(x, y) for x in np.linspace(0, width, 6) for y in np.linspace(0, height, 6)])
+    low, high = source.min(0), source.max(0)
+    margin = (high - low) * 0.55
+    outside = edge[((edge < low - margin) | (edge > high + margin)).any(1)]
+    start, end = np.vstack([source, outside]), np.vstack([target, outside])
+    _, unique = np.unique(end.round(1), axis=0, return_index=True)
+    kernel = "linear" if local else "thin_plate_spline"
+    backwards = RBFInterpolator(end[unique], (start - end)[unique], kernel=kernel)
+    step = 4 if not local else 2
+    grid_x, grid_y = np.meshgrid(
+        np.arange(0, width + step, step), np.arange(0, height + step, step)
+    )
+    shift = backwards(np.column_stack([grid_x.ravel(), grid_y.ravel()]).astype(float))
+    shift = shift.reshape(*grid_x.shape, 2).astype(np.float32)
+    shift = cv2.resize(shift, (width, height), interpolation=cv2.INTER_LINEAR)
+    ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
+    moved = cv2.remap(
+        pixels,
+        xs + shift[..., 0],
+        ys + shift[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(moved, dtype=np.uint8)
+
+
+def lit(image: Image.Image, factor: float) -> Image.Image:
+    """Darker (below 1) or brighter."""
+    return ImageEnhance.Brightness(image).enhance(factor)
+
+
+def noisy(image: Image.Image, sigma: float, seed: int = 1) -> Image.Image:
+    """With sensor noise."""
+    noise = np.random.default_rng(seed).normal(0, sigma, (image.height, image.width, 3))
+    return Image.fromarray((np.asarray(image) + noise).clip(0, 255).astype(np.uint8))
+
+
+def tilted(image: Image.Image, degrees: float) -> Image.Image:
+    """Turned in the picture's plane, the frame filled from its middle colour."""
+    return image.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=(128, 128, 128))
+
+
+def blurred(image: Image.Image, radius: float) -> Image.Image:
+    """Out of focus."""
+    return image.filter(ImageFilter.GaussianBlur(radius))
+
+
+def film(
+    pictures: Sequence[Image.Image],
+    *,
+    size: tuple[int, int] = (720, 720),
+    rate: int = 10,
+    seconds_each: float = 1.0,
+) -> bytes:
+    """An MP4 (H.264) that shows each picture for a while, one after the other, with noise."""
+    file = io.BytesIO()
+    dice = np.random.default_rng(3)
+    with av.open(file, "w", format="mp4") as video:
+        stream = video.add_stream("libx264", rate=rate)
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        for picture in pictures:
+            pixels = np.asarray(fitted(picture, size)).astype(np.int16)
+            for _ in range(round(rate * seconds_each)):
+                noise = dice.integers(-3, 4, pixels.shape, dtype=np.int16)
+                frame = av.VideoFrame.from_ndarray((pixels + noise).clip(0, 255).astype(np.uint8))
+                video.mux(stream.encode(frame))
+        video.mux(stream.encode())
+    return file.getvalue()
+
+
+def fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The picture as large as it fits into `size`, on gray."""
+    canvas = Image.new("RGB", size, (110, 110, 110))
+    ratio = min(size[0] / picture.width, size[1] / picture.height)
+    small = picture.resize((round(picture.width * ratio), round(picture.height * ratio)))
+    canvas.paste(small, ((size[0] - small.width) // 2, (size[1] - small.height) // 2))
+    return canvas
+
+
+def covered(name: str, by: str) -> Image.Image:
+    """The person behind a `mask`, a `black_mask`, `sunglasses`, a `hand` or a sheet of `paper`."""
+    pixels, points = _measured(name)
+    drawn = pixels.copy()
+    width = float(points[16, 0] - points[0, 0])
+    if by in {"mask", "black_mask"}:
+        edge = np.vstack([points[1:16], points[[15, 29, 1]]]).astype(np.int32)
+        cv2.fillPoly(drawn, [edge], (150, 190, 215) if by == "mask" else (25, 25, 28))
+    elif by == "sunglasses":
+        for first in (36, 42):
+            x, y = (int(value) for value in points[first : first + 6].mean(0))
+            axes = (int(width * 0.19), int(width * 0.13))
+            cv2.ellipse(drawn, (x, y), axes, 0, 0, 360, (18, 16, 16), -1, cv2.LINE_AA)
+        bridge = [tuple(int(v) for v in points[i]) for i in (39, 42)]
+        cv2.line(drawn, bridge[0], bridge[1], (18, 16, 16), max(2, int(width * 0.03)))
+    elif by == "hand":
+        x, y = (int(value) for value in points[48:60].mean(0))
+        skin = pixels[int(points[30, 1]) - 2 : int(points[30, 1]) + 3, int(points[31, 0]) - 5][0]
+        color = tuple(float(value) for value in skin * 0.9)
+        axes = (int(width * 0.35), int(width * 0.2))
+        cv2.ellipse(drawn, (x, y), axes, 10, 0, 360, color, -1, cv2.LINE_AA)
+    else:
+        top, bottom = int(points[19, 1] - width * 0.5), int(points[8, 1] + width * 0.3)
+        cv2.rectangle(
+            drawn,
+            (int(points[28, 0]), top),
+            (int(points[16, 0] + width * 0.3), bottom),
+            (235, 233, 228),
+            -1,
+        )
+    return Image.fromarray(cv2.GaussianBlur(drawn, (0, 0), 0.6))
