@@ -27,8 +27,8 @@ import redis
 from credentials import passwords
 from credentials.connection import guard
 from credentials.errors import CredentialError, SignInError
+from credentials.hashes import Changes, Fields, read, read_many, script
 from credentials.limits import Limits
-from credentials.records import Changes, Fields, read, read_many, script
 
 Kind = Literal["staff", "operator"]
 ATTEMPTS = 5

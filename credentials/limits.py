@@ -16,7 +16,7 @@ import math
 import redis
 
 from credentials.connection import guard
-from credentials.records import script
+from credentials.hashes import script
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ import redis
 
 from credentials.connection import guard
 from credentials.errors import CredentialError, RefusalError
+from credentials.hashes import Fields, read, read_many, script, write
 from credentials.model import Verifier
 from credentials.purposes import PURPOSES
-from credentials.records import Fields, read, read_many, script, write
 
 NAMES = "{verifiers}"
 LONGEST_NAME = 60

@@ -20,8 +20,8 @@ from credentials.authority.base import (
     PersonEndedError,
 )
 from credentials.connection import guard
+from credentials.hashes import read, write
 from credentials.model import Person
-from credentials.records import read, write
 from credentials.sealing import BlindIndex, Sealer
 
 
