@@ -221,6 +221,7 @@ class Dialog:
         unheard: said when an answer after a long silence makes no sense; it names what the
             person was doing, as `{doing}`.
         errands: the jobs that a place may name, which nobody waits for.
+        words: further text keys that works put into sentences.
     """
 
     version: str
@@ -232,6 +233,7 @@ class Dialog:
     changed: str
     unheard: str
     errands: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
 
     def heard_anywhere(self, text: str) -> Where | None:
         """Where a word leads that works at every step, or None."""
@@ -272,7 +274,7 @@ def checked(dialog: Dialog, texts: object) -> Dialog:
 
 def keys_of(dialog: Dialog) -> Iterator[str]:
     """Every text key that the dialog may say."""
-    yield from (dialog.lost, dialog.changed, dialog.unheard)
+    yield from (dialog.lost, dialog.changed, dialog.unheard, *dialog.words)
     for where in (*dialog.anywhere.values(), *dialog.otherwise.values()):
         yield from _key(where)
     for step in dialog.steps.values():

@@ -1,0 +1,22 @@
+-- Keep a conversation and unlock it; does nothing when the lock went to somebody else.
+-- KEYS[1] {holder}:talk   KEYS[2] {holder}:given   KEYS[3] {holder}:lock   (as in take.lua)
+-- ARGV[1] the taker's token   ARGV[2] the turn's mark, or empty   ARGV[3] how many marks are kept
+-- ARGV[4] life of the talk in s   ARGV[5] life of what was given in s
+-- ARGV[6] what was given, sealed; empty when nothing is kept of it   ARGV[7…] fields and values
+-- Gives 1, or 0 when the lock was lost.
+if redis.call('GET', KEYS[3]) ~= ARGV[1] then
+  return 0
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 7))
+if ARGV[2] ~= '' then
+  local heard = (redis.call('HGET', KEYS[1], 'd') or '') .. ARGV[2] .. ' '
+  redis.call('HSET', KEYS[1], 'd', string.sub(heard, -(#ARGV[2] + 1) * tonumber(ARGV[3])))
+end
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+if ARGV[6] == '' then
+  redis.call('DEL', KEYS[2])
+else
+  redis.call('SET', KEYS[2], ARGV[6], 'EX', ARGV[5])
+end
+redis.call('DEL', KEYS[3])
+return 1

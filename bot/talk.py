@@ -1,0 +1,348 @@
+"""One turn from end to end: lock and read, decide, do what is quick, keep, answer.
+
+What is slow is a background job. It finds the conversation again by the job's id: a job whose
+id the conversation does not wait for has come too late, or twice, and changes nothing.
+
+Everything that leaves the process does so before the conversation is kept, under a name that
+makes a repetition harmless: a process that is killed in between has its turn delivered again
+by the platform, or its job by the broker.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+
+from bot import engine
+from bot.channel import Channel, MediaGoneError, PlatformUnavailableError
+from bot.conversations import (
+    BusyError,
+    Conversations,
+    HeardBeforeError,
+    LostError,
+    Taken,
+)
+from bot.engine import Conversation, Line, Move
+from bot.jobs import Jobs
+from bot.outbox import Outbox
+from credentials.errors import CredentialError, UnavailableError
+from credentials.model import Holder
+from credentials.services import Services
+from handlers import notices
+from handlers.steps import Dialog, MediaError, Outcome, Task, Word, Work, checked
+from handlers.turn import Kind, Reply, Say, Turn
+from texts import DEFAULT_LANGUAGE
+
+LATE_SECONDS: Final = 4.0  # the platform hangs up after five
+JOB_WAIT_SECONDS: Final = 5.0
+MOST_QUICK_WORKS: Final = 8
+FACE_WORKS: Final = frozenset({"match_photo", "match_challenge", "read_card"})
+UNAVAILABLE: Final = Outcome("unavailable")
+
+log = structlog.get_logger(__name__)
+
+
+class Talk:
+    """The conversation of one channel.
+
+    Args:
+        dialog: the whole conversation; checked here.
+        services: the card's services.
+        conversations: each person's place.
+        jobs: what is done in the background.
+        outbox: what is sent besides the answer.
+        channel: the platform.
+        liveness: `challenge` or `unsafe-none`.
+        clock: seconds since 1970.
+
+    Raises:
+        DialogError: when the dialog is not whole.
+    """
+
+    def __init__(
+        self,
+        dialog: Dialog,
+        services: Services,
+        conversations: Conversations,
+        jobs: Jobs,
+        outbox: Outbox,
+        channel: Channel,
+        *,
+        liveness: str = "challenge",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._dialog = checked(dialog, services.texts)
+        self._services = services
+        self._conversations = conversations
+        self._jobs = jobs
+        self._outbox = outbox
+        self._channel = channel
+        self._liveness = liveness
+        self._clock = clock
+
+    def receive(self, turn: Turn) -> Reply | None:
+        """Hear a turn, and say what to answer at once; None when there is nothing to say now.
+
+        Raises:
+            UnavailableError: when nothing was done; the platform delivers the turn again.
+        """
+        began = time.monotonic()
+        try:
+            replies = self._hear(turn)
+        except HeardBeforeError:
+            return None
+        except (BusyError, LostError):
+            self._jobs.enqueue("turn", **self._pack(turn))
+            return None
+        if turn.kind is Kind.UNFOLLOW:
+            return None
+        kept = self._outbox.take_kept(turn.holder)
+        first, *rest = _merged((*kept, *replies)) or (None,)
+        if first is not None and time.monotonic() - began > LATE_SECONDS:
+            first, rest = None, [first, *rest]
+        if rest:
+            self._outbox.put(turn.holder, tuple(rest), f"turn:{turn.key or turn.at}")
+            self._jobs.enqueue("deliver", holder=_pack_holder(turn.holder))
+        return first
+
+    def finish(self, holder: Holder, job_id: str, outcome: Outcome) -> None:
+        """Carry on with a slow work's outcome, if the conversation still waits for it.
+
+        Raises:
+            BusyError: when another turn holds the conversation; try again.
+            LostError: the same, noticed late.
+            UnavailableError: when nothing was done.
+        """
+        taken = self._conversations.take(holder, wait_s=JOB_WAIT_SECONDS)
+        conversation = taken.conversation
+        if not job_id or conversation.job != job_id:
+            self._conversations.leave(taken)
+            return
+        with _Leaving(self._conversations, taken) as leaving:
+            name, now = conversation.step, self._clock()
+            move = engine.carry_on(self._dialog, Move(conversation), name, outcome, now)
+            move = self._work_off(move)
+            self._outbox.put(holder, self._render(move), f"job:{job_id}")
+            self._start_jobs(move, job_id)
+            self._conversations.keep(taken, move.conversation)
+            leaving.done = True
+        log.info("work finished", step=name, outcome=outcome.name)
+        self._outbox.deliver(holder)
+
+    def functions(self) -> Mapping[str, Callable[..., None]]:
+        """The jobs of the talk, for a worker, by the names of `bot.jobs.QUEUES`."""
+        return {
+            "turn": self._do_turn,
+            "work": self._do_work,
+            "face": self._do_work,
+            "errand": self._do_errand,
+            "deliver": self._do_deliver,
+            "notify_approval": self._do_notify_approval,
+            "notify_receipt": self._do_notify_receipt,
+            "give_up": self._give_up,
+        }
+
+    def notify_approval(self, holder: Holder, verification_id: str) -> None:
+        """Have the holder asked, in the chat, for a disclosure that waits for approval."""
+        self._jobs.enqueue(
+            "notify_approval", holder=_pack_holder(holder), verification_id=verification_id
+        )
+
+    def notify_receipt(self, holder: Holder, verification_id: str) -> None:
+        """Have the holder told, in the chat, who was told what."""
+        self._jobs.enqueue(
+            "notify_receipt", holder=_pack_holder(holder), verification_id=verification_id
+        )
+
+    # One turn.
+
+    def _hear(self, turn: Turn) -> tuple[Reply, ...]:
+        taken = self._conversations.take(turn.holder, turn.key)
+        with _Leaving(self._conversations, taken) as leaving:
+            if turn.kind is Kind.UNFOLLOW:
+                self._outbox.erase(turn.holder)
+                self._conversations.erase(taken)
+                leaving.done = True
+                return ()
+            now = dataclasses.replace(turn, at=self._clock())
+            move = engine.hear(self._dialog, taken.conversation, now)
+            move = self._work_off(move)
+            self._start_jobs(move, turn.key or f"{now.at:.6f}")
+            replies = self._render(move)
+            self._conversations.keep(taken, move.conversation)
+            leaving.done = True
+        return replies
+
+    def _work_off(self, move: Move) -> Move:
+        """Do the quick works that a move leads to, one after the other."""
+        for _ in range(MOST_QUICK_WORKS):
+            if not move.work:
+                return move
+            name = move.work
+            step = self._dialog.steps[name]
+            assert isinstance(step, Work)  # noqa: S101 - the engine names works only
+            task = self._task(move.conversation)
+            move = engine.carry_on(self._dialog, move, name, step.does(task), task.now)
+        raise RuntimeError(f"the works lead in a circle at {move.work}")
+
+    def _start_jobs(self, move: Move, key: str) -> None:
+        holder = _pack_holder(move.conversation.holder)
+        if move.job:
+            queue = "face" if move.job in FACE_WORKS else "work"
+            self._jobs.enqueue(queue, holder=holder, job_id=move.conversation.job)
+        for errand in move.errands:
+            self._jobs.enqueue("errand", holder=holder, name=errand, key=key)
+
+    def _render(self, move: Move) -> tuple[Reply, ...]:
+        """What a move says, as one message: its sentences one below the other."""
+        language = move.conversation.language or DEFAULT_LANGUAGE
+        sentences = [self._sentence(language, line) for line in move.lines]
+        return (Say("\n\n".join(sentences)),) if sentences else ()
+
+    def _sentence(self, language: str, line: Line) -> str:
+        say = self._services.texts.say
+        values = {
+            name: say(language, value.key) if isinstance(value, Word) else value
+            for name, value in line.values.items()
+        }
+        sentence = say(language, line.key, **values)
+        return f"【{line.position}】{sentence}" if line.position else sentence
+
+    def _task(self, conversation: Conversation) -> Task:
+        return Task(
+            holder=conversation.holder,
+            given=conversation.given,
+            services=self._services,
+            liveness=self._liveness,
+            now=self._clock(),
+            fetch=self._fetch,
+            paused="" if conversation.step in ("", self._dialog.home) else conversation.step,
+            language=conversation.language or DEFAULT_LANGUAGE,
+        )
+
+    def _fetch(self, media_id: str, limit: int) -> bytes:
+        try:
+            return self._channel.fetch(media_id, limit=limit)
+        except MediaGoneError as error:
+            raise MediaError("gone") from error
+        except PlatformUnavailableError as error:
+            raise MediaError("unavailable") from error
+
+    # What workers do. Each may be done twice.
+
+    def _do_turn(self, holder: Mapping[str, str], sealed: str) -> None:
+        """Hear a turn that found its conversation busy; its answer goes through the outbox."""
+        whose = Holder(**holder)
+        fields = self._services.sealer.unseal_json(f"{whose.tag}:turn", bytes.fromhex(sealed))
+        turn = Turn(whose, Kind(fields.pop("kind")), **fields)
+        try:
+            replies = self._hear(turn)
+        except HeardBeforeError:
+            replies = ()
+        self._outbox.put(whose, replies, f"turn:{turn.key or turn.at}")
+        self._outbox.deliver(whose)
+
+    def _do_work(self, holder: Mapping[str, str], job_id: str) -> None:
+        """Do the slow work that a conversation waits for, and carry on."""
+        whose = Holder(**holder)
+        taken = self._conversations.take(whose, wait_s=JOB_WAIT_SECONDS)
+        self._conversations.leave(taken)  # the lock only waited for the turn that began this
+        conversation = taken.conversation
+        step = self._dialog.steps.get(conversation.step)
+        if conversation.job != job_id or not isinstance(step, Work):
+            return
+        if not conversation.given:
+            return
+        self._channel.typing(whose.openid)
+        began = time.monotonic()
+        try:
+            outcome = step.does(self._task(conversation))
+        except UnavailableError:
+            outcome = UNAVAILABLE
+        log.info("work done", step=conversation.step, seconds=round(time.monotonic() - began, 3))
+        self.finish(whose, job_id, outcome)
+
+    def _do_errand(self, holder: Mapping[str, str], name: str, key: str) -> None:
+        """Do what nobody waits for, and send what it gives."""
+        whose = Holder(**holder)
+        task = self._task(self._conversations.look(whose))
+        self._outbox.put(whose, notices.ERRANDS[name](task), f"errand:{name}:{key}")
+        self._outbox.deliver(whose)
+
+    def _do_deliver(self, holder: Mapping[str, str]) -> None:
+        self._outbox.deliver(Holder(**holder))
+
+    def _do_notify_approval(self, holder: Mapping[str, str], verification_id: str) -> None:
+        whose = Holder(**holder)
+        task = self._task(self._conversations.look(whose))
+        replies = notices.ask_approval(task, verification_id)
+        self._outbox.put(whose, replies, f"approval:{verification_id}")
+        self._outbox.deliver(whose)
+
+    def _do_notify_receipt(self, holder: Mapping[str, str], verification_id: str) -> None:
+        whose = Holder(**holder)
+        task = self._task(self._conversations.look(whose))
+        replies = notices.give_receipt(task, verification_id)
+        self._outbox.put(whose, replies, f"receipt:{verification_id}")
+        self._outbox.deliver(whose)
+
+    def _give_up(self, message: Mapping[str, object], retries: Mapping[str, object]) -> None:
+        """A job failed again and again: whoever waits for it is told, and may try again."""
+        log.error("job given up", job=message["actor_name"], retries=retries.get("retries"))
+        arguments = message["kwargs"]
+        if message["actor_name"] in ("work", "face") and isinstance(arguments, Mapping):
+            holder = Holder(**arguments["holder"])
+            self.finish(holder, str(arguments["job_id"]), UNAVAILABLE)
+
+    def _pack(self, turn: Turn) -> dict[str, object]:
+        """A turn as a job's arguments: what was said may be a name, so it is sealed."""
+        fields = {
+            "kind": str(turn.kind),
+            "text": turn.text,
+            "media_id": turn.media_id,
+            "at": turn.at,
+            "key": turn.key,
+            "extra": dict(turn.extra),
+        }
+        sealed = self._services.sealer.seal_json(f"{turn.holder.tag}:turn", fields)
+        return {"holder": _pack_holder(turn.holder), "sealed": sealed.hex()}
+
+
+class _Leaving:
+    """Unlocks a conversation as it was when the block around it fails."""
+
+    def __init__(self, conversations: Conversations, taken: Taken) -> None:
+        self._conversations = conversations
+        self._taken = taken
+        self.done = False
+
+    def __enter__(self) -> _Leaving:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self.done:
+            return
+        try:
+            self._conversations.leave(self._taken)
+        except CredentialError:
+            log.warning("a lock is left to expire")
+
+
+def _merged(replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
+    """Texts one below the other are one message: an answer to a turn holds only one."""
+    merged: list[Reply] = []
+    for reply in replies:
+        last = merged[-1] if merged else None
+        if isinstance(reply, Say) and isinstance(last, Say):
+            merged[-1] = Say(f"{last.text}\n\n{reply.text}")
+        else:
+            merged.append(reply)
+    return tuple(merged)
+
+
+def _pack_holder(holder: Holder) -> dict[str, str]:
+    return {"channel": holder.channel, "openid": holder.openid}

@@ -1,0 +1,345 @@
+"""The whole conversation. What is said next, and where each outcome leads, stands here alone.
+
+`again` stays and says a sentence, `back` says one and returns to where the person was, `to` says
+one on the way to a step, `done` says one and the person is at home. The sentences are in
+`texts/<language>/chat.po`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from faces.errors import PHOTO_CODES
+from faces.gestures import Gesture
+from handlers import answers, proofing, works
+from handlers.steps import Ask, Dialog, Work, again, back, done, to
+from handlers.turn import Kind
+
+TEXT, IMAGE, VIDEO = Kind.TEXT, Kind.IMAGE, Kind.VIDEO
+
+DIALOG: Final = Dialog(
+    version="1",
+    home="home",
+    steps={
+        "home": Ask(
+            says="chat.home",
+            takes=answers.small_talk,
+            leads={"chatted": again("chat.home")},
+            silent=True,
+        ),
+        # Enrolment: consent, name, ID number, registry, face.
+        "begin": Work(
+            does=proofing.begin_enrolment,
+            leads={
+                "fresh": "consent",
+                "going": back("chat.begin.going"),
+                "has_card": back("chat.begin.has_card"),
+                "cooling": back("chat.face.cooling"),
+            },
+        ),
+        "consent": Ask(
+            says="chat.consent",
+            position="1/4",
+            takes=answers.consents,
+            leads={
+                "both": "name",
+                "only_data": to("name", "chat.consent.only_data"),
+                "only_face": again("chat.consent.only_face"),
+                "refused": done("chat.consent.refused"),
+                "unclear": again("chat.consent.unclear"),
+            },
+        ),
+        "name": Ask(
+            says="chat.name",
+            position="2/4",
+            kinds=frozenset({TEXT, IMAGE}),
+            takes=answers.name,
+            leads={
+                "named": "id_number",
+                "card_photo": again("chat.name.card_photo"),
+                "empty": again("chat.name.empty"),
+                "too_long": again("chat.name.too_long"),
+                "characters": again("chat.name.characters"),
+                "number": again("chat.name.number"),
+            },
+        ),
+        "id_number": Ask(
+            says="chat.id_number",
+            position="3/4",
+            takes=answers.number,
+            leads={
+                "valid": "registry",
+                "length": again("chat.id_number.length"),
+                "old_number": again("chat.id_number.old_number"),
+                "character": again("chat.id_number.character"),
+                "impossible": again("chat.id_number.impossible"),
+                "future": again("chat.id_number.future"),
+                "too_early": again("chat.id_number.too_early"),
+                "checksum": again("chat.id_number.checksum"),
+                "too_young": done("chat.id_number.too_young"),
+            },
+        ),
+        "registry": Work(
+            says="chat.registry",
+            position="3/4",
+            keeps_early=True,
+            does=proofing.check_registry,
+            leads={
+                "passed": to("face_check", "chat.registry.passed"),
+                "not_registered": to("id_number", "chat.registry.not_registered"),
+                "mismatch": to("name", "chat.registry.mismatch"),
+                "ended": done("chat.registry.ended"),
+                "outside": done("chat.registry.outside"),
+                "taken": done("chat.registry.taken"),
+                "too_often": done("chat.registry.too_often"),
+                "unavailable": "registry_out",
+            },
+        ),
+        "registry_out": Ask(
+            says="chat.registry_out",
+            position="3/4",
+            kinds=frozenset(Kind),
+            takes=answers.anything,
+            leads={"again": "registry"},
+        ),
+        "face_check": Work(
+            does=proofing.choose_face_check,
+            leads={"no_consent": "face_consent", "one_photo": "face", "challenge": "gesture"},
+        ),
+        "face_consent": Ask(
+            says="chat.face_consent",
+            position="4/4",
+            takes=answers.face_consent,
+            leads={
+                "agreed": "face_check",
+                "refused": done("chat.face_consent.refused"),
+                "unclear": again("chat.face_consent.unclear"),
+            },
+        ),
+        "face": Ask(
+            says="chat.face",
+            position="4/4",
+            kinds=frozenset({TEXT, IMAGE, VIDEO}),
+            takes_early=True,
+            takes=answers.selfie,
+            leads={
+                "photo": "match_photo",
+                "text": again("chat.face.text"),
+                "video": again("chat.face.video"),
+            },
+        ),
+        "match_photo": Work(
+            says="chat.match",
+            position="4/4",
+            does=proofing.match_photo,
+            leads={
+                "issued": done("chat.issued", errand="draw_card"),
+                "poor": to("face_check", "chat.face.poor"),
+                "gone": to("face_check", "chat.face.gone"),
+                "no_match": to("face_check", "chat.face.no_match"),
+                "cooling": done("chat.face.cooling"),
+                "taken": done("chat.registry.taken"),
+                "portrait": done("chat.face.portrait"),
+                "changed": done("chat.face.changed"),
+                "unavailable": "photo_out",
+            },
+        ),
+        "photo_out": Ask(
+            says="chat.face_out",
+            position="4/4",
+            kinds=frozenset(Kind),
+            takes=answers.anything,
+            leads={"again": "match_photo"},
+        ),
+        "gesture": Ask(
+            says="chat.gesture",
+            position="4/4",
+            kinds=frozenset({TEXT, IMAGE, VIDEO}),
+            takes=answers.gesture,
+            leads={
+                "next": "gesture",
+                "complete": "match_challenge",
+                "late": to("face_check", "chat.gesture.late"),
+                "text": again("chat.gesture.text"),
+            },
+        ),
+        "match_challenge": Work(
+            says="chat.match",
+            position="4/4",
+            does=proofing.match_challenge,
+            leads={
+                "issued": done("chat.issued", errand="draw_card"),
+                "poor": to("face_check", "chat.face.poor"),
+                "gone": to("face_check", "chat.face.gone"),
+                "no_match": to("face_check", "chat.face.no_match"),
+                "cooling": done("chat.face.cooling"),
+                "taken": done("chat.registry.taken"),
+                "portrait": done("chat.face.portrait"),
+                "changed": done("chat.face.changed"),
+                "unavailable": "challenge_out",
+            },
+        ),
+        "challenge_out": Ask(
+            says="chat.face_out",
+            position="4/4",
+            kinds=frozenset(Kind),
+            takes=answers.anything,
+            leads={"again": "match_challenge"},
+        ),
+        # The card.
+        "card": Work(
+            does=works.find_card,
+            leads={
+                "active": back("chat.card", errand="draw_card"),
+                "frozen": back("chat.card.frozen"),
+                "ended": back("chat.card.ended"),
+                "none": back("chat.card.none"),
+            },
+        ),
+        "history": Work(
+            does=works.list_uses,
+            leads={
+                "used": back("chat.history"),
+                "unused": back("chat.history.unused"),
+                "none": back("chat.card.none"),
+            },
+        ),
+        "freeze": Work(
+            does=works.freeze_card,
+            leads={
+                "frozen": back("chat.freeze"),
+                "already": back("chat.freeze.already"),
+                "ended": back("chat.card.ended"),
+                "none": back("chat.card.none"),
+            },
+        ),
+        "unfreeze": Work(
+            does=works.unfreeze_card,
+            leads={
+                "active": back("chat.unfreeze"),
+                "already": back("chat.unfreeze.already"),
+                "ended": back("chat.card.ended"),
+                "none": back("chat.card.none"),
+            },
+        ),
+        "upgrade": Work(
+            does=works.look_before_upgrade,
+            leads={
+                "light": back("chat.upgrade"),
+                "upgraded": back("chat.upgrade.already"),
+                "none": back("chat.card.none"),
+            },
+        ),
+        "delete": Work(
+            does=works.look_before_delete,
+            leads={"card": "confirm_delete", "none": done("chat.delete.none")},
+        ),
+        "confirm_delete": Ask(
+            says="chat.delete",
+            aside=True,
+            takes=answers.yes_or_no,
+            leads={
+                "yes": "erase",
+                "no": back("chat.delete.kept"),
+                "unclear": again("chat.delete.unclear"),
+            },
+        ),
+        "erase": Work(
+            does=works.erase_card,
+            leads={"erased": done("chat.delete.erased"), "none": done("chat.delete.none")},
+        ),
+        # Somebody scanned the card and asks for more than the code shows.
+        "approve": Work(
+            does=works.approve,
+            leads={
+                "approved": back("chat.approval.approved"),
+                "nothing": back("chat.approval.nothing"),
+                "late": back("chat.approval.late"),
+            },
+        ),
+        "deny": Work(
+            does=works.deny,
+            leads={
+                "denied": back("chat.approval.denied"),
+                "nothing": back("chat.approval.nothing"),
+                "late": back("chat.approval.late"),
+            },
+        ),
+        "deny_and_freeze": Work(
+            does=works.deny_and_freeze,
+            leads={
+                "denied": back("chat.approval.denied_and_frozen"),
+                "nothing": back("chat.approval.nothing"),
+                "late": back("chat.approval.late"),
+            },
+        ),
+        # Help.
+        "human": Work(does=works.call_human, leads={"called": back("chat.human")}),
+        "language": Ask(
+            says="chat.language",
+            aside=True,
+            takes=answers.language,
+            leads={"chosen": back("chat.language.chosen"), "unclear": again("chat.language")},
+        ),
+    },
+    anywhere={
+        "申请/apply/APPLY": "begin",
+        "我的证件/card/CARD": "card",
+        "升级/upgrade/UPGRADE": "upgrade",
+        "记录/history/HISTORY": "history",
+        "冻结/freeze/FREEZE": "freeze",
+        "帮助/help/HELP": back("chat.help"),
+        "解冻/unfreeze/UNFREEZE": "unfreeze",
+        "取消/cancel/CANCEL": done("chat.cancelled"),
+        "注销/delete/DELETE": "delete",
+        "人工/human/HUMAN": "human",
+        "语言/language/LANGUAGE": "language",
+        "批准/approve": "approve",
+        "拒绝/deny": "deny",
+        "拒绝并冻结/deny and freeze": "deny_and_freeze",
+    },
+    otherwise={
+        Kind.TEXT: back("chat.otherwise"),
+        Kind.IMAGE: back("chat.otherwise.image"),
+        Kind.VOICE: back("chat.otherwise.voice"),
+        Kind.VIDEO: back("chat.otherwise.video"),
+        Kind.LOCATION: back("chat.otherwise.location"),
+        Kind.LINK: back("chat.otherwise.link"),
+        Kind.CLICK: back("chat.otherwise"),
+        Kind.SCAN: back("chat.welcome"),
+        Kind.FOLLOW: back("chat.welcome"),
+        Kind.OTHER: back("chat.otherwise"),
+    },
+    lost="chat.lost",
+    changed="chat.changed",
+    unheard="chat.restate",
+    errands=frozenset({"draw_card"}),
+    words=frozenset(
+        {
+            "chat.comma",
+            "chat.busy",
+            *(f"chat.gesture.{gesture}" for gesture in Gesture),
+            *(f"chat.photo.{code}" for code in PHOTO_CODES),
+            *(
+                f"chat.video.{code}"
+                for code in ("too_large", "not_a_video", "too_long", "too_short", "too_many_pixels")
+            ),
+            *(
+                f"chat.missed.{reason}"
+                for reason in (
+                    "no_gestures",
+                    "wrong_count",
+                    "wrong_gesture",
+                    "missing_gesture",
+                    "same_image",
+                    "other_person",
+                    "not_the_portrait",
+                )
+            ),
+            "chat.use.other",
+            "chat.approval",
+            "chat.receipt",
+            "chat.card.instead",
+        }
+    ),
+)

@@ -1,0 +1,79 @@
+"""What is told to a person who did not just ask: the card's picture, an approval, a receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from credentials.errors import CredentialError, UnavailableError
+from credentials.model import Use
+from credentials.pictures import card_picture
+from handlers.steps import Task
+from handlers.turn import Choices, Picture, Reply, Say
+from handlers.works import approval_values, field_names
+
+RECENT_USES: Final = 20
+
+
+def draw_card(task: Task) -> tuple[Reply, ...]:
+    """The card with a code that is made now, since a code is good for seconds."""
+    say, services = task.services.texts.say, task.services
+    card = services.cards.of(task.holder)
+    if card is None:
+        return (Say(say(task.language, "chat.card.none")),)
+    try:
+        code = services.cards.mint(task.holder)
+    except UnavailableError:
+        raise
+    except CredentialError as error:
+        key = "chat.card.frozen" if error.code == "frozen" else "chat.card.ended"
+        return (Say(say(task.language, key, link=_link(task))),)
+    picture = card_picture(card, code.address, language=task.language)
+    return (Picture(picture, say(task.language, "chat.card.instead", link=_link(task))),)
+
+
+def ask_approval(task: Task, verification_id: str) -> tuple[Reply, ...]:
+    """Who asks, where, what for and for which fields; nothing if it is answered already."""
+    try:
+        pending = task.services.cards.state(task.holder).pending
+    except UnavailableError:
+        raise
+    except CredentialError:
+        return ()
+    if pending is None or pending.verification_id != verification_id:
+        return ()
+    say = task.services.texts.say
+    text = say(task.language, "chat.approval", **approval_values(task, pending))
+    words = ("approve", "deny", "deny_and_freeze")
+    return (Choices(text, tuple(say(task.language, f"chat.approval.word.{w}") for w in words)),)
+
+
+def give_receipt(task: Task, verification_id: str) -> tuple[Reply, ...]:
+    """Who was told what: the fields' names, never their values."""
+    card = task.services.cards.of(task.holder)
+    if card is None:
+        return ()
+    for use in task.services.cards.history(card.credential_id, RECENT_USES):
+        if use.verification_id == verification_id and use.fields:
+            return (Say(_receipt(task, use)),)
+    return ()
+
+
+def _receipt(task: Task, use: Use) -> str:
+    say = task.services.texts.say
+    return say(
+        task.language,
+        "chat.receipt",
+        verifier=use.verifier,
+        desk=use.desk or "—",
+        purpose=say(task.language, f"purpose.{use.purpose}"),
+        fields=field_names(task, use.fields),
+    )
+
+
+def _link(task: Task) -> str:
+    return f"{task.services.address}/card"
+
+
+ERRANDS: Final[Mapping[str, Callable[[Task], tuple[Reply, ...]]]] = {"draw_card": draw_card}
+"""The errands that the dialog may name."""

@@ -1,0 +1,185 @@
+"""The works behind the contract's words: the card, its history, its life, its approvals."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Final
+
+from credentials.errors import CredentialError, LifecycleError, RefusalError
+from credentials.model import Actor, Approval, Card, Status, Use
+from handlers.answers import CHINA
+from handlers.steps import Outcome, Task, outcomes
+
+HISTORY_LINES: Final = 5
+BY_HOLDER: Final = Actor("holder")
+
+
+@outcomes("active", "frozen", "ended", "none")
+def find_card(task: Task) -> Outcome:
+    """How the person's card stands."""
+    card = task.services.cards.of(task.holder)
+    link = {"link": f"{task.services.address}/card"}
+    if card is None:
+        return Outcome("none")
+    if card.status is Status.FROZEN:
+        return Outcome("frozen", values=link)
+    return Outcome("active" if card.status is Status.ACTIVE else "ended", values=link)
+
+
+@outcomes("used", "unused", "none")
+def list_uses(task: Task) -> Outcome:
+    """The last uses of the card: when, who, what for."""
+    card = task.services.cards.of(task.holder)
+    if card is None:
+        return Outcome("none")
+    uses = task.services.cards.history(card.credential_id, HISTORY_LINES)
+    if not uses:
+        return Outcome("unused")
+    lines = "\n".join(use_line(task, use) for use in uses)
+    return Outcome("used", values={"lines": lines, "link": f"{task.services.address}/card"})
+
+
+@outcomes("frozen", "already", "ended", "none")
+def freeze_card(task: Task) -> Outcome:
+    """Freeze the card at once."""
+    card = task.services.cards.of(task.holder)
+    if card is None:
+        return Outcome("none")
+    try:
+        task.services.cards.freeze(card.credential_id, BY_HOLDER)
+    except LifecycleError:
+        return Outcome("already" if _status(task, card) is Status.FROZEN else "ended")
+    return Outcome("frozen")
+
+
+@outcomes("active", "already", "ended", "none")
+def unfreeze_card(task: Task) -> Outcome:
+    """Make a frozen card work again."""
+    card = task.services.cards.of(task.holder)
+    if card is None:
+        return Outcome("none")
+    try:
+        task.services.cards.unfreeze(card.credential_id, BY_HOLDER)
+    except LifecycleError:
+        return Outcome("already" if _status(task, card) is Status.ACTIVE else "ended")
+    return Outcome("active")
+
+
+@outcomes("card", "none")
+def look_before_delete(task: Task) -> Outcome:
+    """Whether there is a card to delete."""
+    return Outcome("card" if task.services.cards.of(task.holder) is not None else "none")
+
+
+@outcomes("erased", "none")
+def erase_card(task: Task) -> Outcome:
+    """Revoke the card and erase its personal data."""
+    if task.services.cards.of(task.holder) is None:
+        return Outcome("none")
+    task.services.cards.erase(task.holder, BY_HOLDER)
+    return Outcome("erased")
+
+
+@outcomes("light", "upgraded", "none")
+def look_before_upgrade(task: Task) -> Outcome:
+    """Which level the card has."""
+    card = task.services.cards.of(task.holder)
+    return Outcome("none" if card is None else str(card.level))
+
+
+@outcomes("called")
+def call_human(task: Task) -> Outcome:
+    """Mark the conversation for the operators."""
+    del task
+    return Outcome("called", notes={"human": "1"})
+
+
+@outcomes("approved", "nothing", "late")
+def approve(task: Task) -> Outcome:
+    """Agree to the disclosure that waits."""
+    pending = _pending(task)
+    if pending is None:
+        return Outcome("nothing")
+    try:
+        task.services.verifications.approve(task.holder, pending.verification_id)
+    except RefusalError:
+        return Outcome("late")
+    return Outcome(
+        "approved", values={"verifier": pending.verifier, "fields": _fields(task, pending)}
+    )
+
+
+@outcomes("denied", "nothing", "late")
+def deny(task: Task) -> Outcome:
+    """Refuse the disclosure that waits."""
+    return _deny(task, freeze=False)
+
+
+@outcomes("denied", "nothing", "late")
+def deny_and_freeze(task: Task) -> Outcome:
+    """Refuse the disclosure that waits, and freeze the card."""
+    return _deny(task, freeze=True)
+
+
+def approval_values(task: Task, approval: Approval) -> dict[str, object]:
+    """What the question about a disclosure shows: who, where, what for, which fields, number."""
+    return {
+        "verifier": approval.verifier,
+        "desk": approval.desk or "—",
+        "purpose": task.services.texts.say(task.language, f"purpose.{approval.purpose}"),
+        "fields": _fields(task, approval),
+        "number": approval.number,
+        "seconds": max(0, round(approval.expires_at - task.now)),
+    }
+
+
+def use_line(task: Task, use: Use) -> str:
+    """One use in a line: when, who, what for; or what changed."""
+    say, language = task.services.texts.say, task.language
+    at = datetime.datetime.fromtimestamp(use.at, CHINA).strftime("%m-%d %H:%M")
+    if not use.verifier:
+        return f"{at} {say(language, _known(task, f'chat.use.{use.kind}', 'chat.use.other'))}"
+    purpose = say(language, f"purpose.{use.purpose}") if use.purpose else ""
+    kind = say(language, _known(task, f"chat.use.{use.kind}", "chat.use.other"))
+    return " · ".join(part for part in (f"{at} {use.verifier}", purpose, kind) if part)
+
+
+def field_names(task: Task, fields: tuple[str, ...]) -> str:
+    """The names of disclosed fields in the person's language."""
+    comma = task.services.texts.say(task.language, "chat.comma")
+    return comma.join(
+        task.services.texts.say(task.language, f"attribute.{each}") for each in fields
+    )
+
+
+def _deny(task: Task, *, freeze: bool) -> Outcome:
+    pending = _pending(task)
+    if pending is None:
+        return Outcome("nothing")
+    try:
+        task.services.verifications.deny(task.holder, pending.verification_id, freeze=freeze)
+    except RefusalError:
+        return Outcome("late")
+    return Outcome("denied", values={"verifier": pending.verifier})
+
+
+def _pending(task: Task) -> Approval | None:
+    try:
+        return task.services.cards.state(task.holder).pending
+    except CredentialError as error:
+        if error.code == "unavailable":
+            raise
+        return None
+
+
+def _fields(task: Task, approval: Approval) -> str:
+    return field_names(task, approval.fields)
+
+
+def _status(task: Task, card: Card) -> Status | None:
+    now = task.services.cards.get(card.credential_id)
+    return now.status if now is not None else None
+
+
+def _known(task: Task, key: str, otherwise: str) -> str:
+    return key if key in task.services.texts else otherwise
