@@ -103,6 +103,11 @@ class BlindIndex:
         made = hmac.digest(self._own_key(), f"{kind}\0{value}".encode(), "sha256")
         return base64.urlsafe_b64encode(made[:BLIND_BYTES]).rstrip(b"=").decode()
 
+    def credential_id(self, name: str) -> str:
+        """The 16 hexadecimal characters of the credential that a name stands for; 64 bits."""
+        made = hmac.digest(self._own_key(), f"credential\0{name}".encode(), "sha256")
+        return made[:8].hex()
+
     def reseal(self) -> bool:
         """Seal the index's key under the current master key; whether it was under another."""
         with guard():

@@ -193,9 +193,14 @@ class Store:
 
     def get(self, key: str) -> str | None:
         """A string, or None."""
+        value = self.get_bytes(key)
+        return value.decode() if value is not None else None
+
+    def get_bytes(self, key: str) -> bytes | None:
+        """A string as it is, or None."""
         with guard():
             value = self.redis.get(key)
-        return value.decode() if isinstance(value, bytes) else None
+        return value if isinstance(value, bytes) else None
 
     def fields(self, *keys: str) -> list[Fields]:
         """Several hashes in one round trip; an empty one for a key that is not there."""

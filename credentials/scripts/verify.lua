@@ -84,4 +84,4 @@ redis.call('EXPIRE', KEYS[5], ARGV[15])
 if asked_with_id then
   redis.call('SET', KEYS[6], ARGV[7] .. ' ' .. ARGV[8], 'EX', ARGV[15])
 end
-return {state, text(now), level, state == 'accepted' and record[6] or '', portrait}
+return {state, text(now), level, record[6], portrait}

@@ -1,0 +1,295 @@
+"""Cards: what a holder has, shows, sees used, and can stop; what an operator can do for them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from credentials import lifecycle, record
+from credentials.approvals import approval_of
+from credentials.audit import Audit, signature, use_of
+from credentials.codes import ANY_PURPOSE, LIFE_SECONDS, Codes, Payload
+from credentials.errors import LifecycleError, NoCardError, RefusalError, UnavailableError
+from credentials.issuing import Issuing
+from credentials.model import (
+    Actor,
+    Approval,
+    Card,
+    Consent,
+    Holder,
+    Person,
+    RotatingCode,
+    Status,
+    Use,
+)
+from credentials.purposes import PURPOSES
+from credentials.sealing import BlindIndex, Sealer
+from credentials.store import (
+    Glance,
+    Store,
+    card_key,
+    is_credential_id,
+    person_key,
+    place_of,
+    portrait_key,
+    record_key,
+    verification_key,
+)
+
+_REMEMBERED_ACCOUNTS = 10_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CardState:
+    """Everything that a card page shows, at one moment.
+
+    `pending` is the disclosure that waits for the holder, `last` the newest line of the
+    history, `change` the counter that `Cards.change` gives.
+    """
+
+    card: Card
+    pending: Approval | None
+    last: Use | None
+    change: int
+
+
+class Cards:
+    """The cards of an issuer. Every method raises UnavailableError when it cannot know."""
+
+    def __init__(self, store: Store, sealer: Sealer, index: BlindIndex, codes: Codes) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._index = index
+        self._codes = codes
+        self._audit = Audit(store, sealer.keyring)
+        self._issuing = Issuing(store, self._audit, sealer, index)
+        self._accounts: dict[str, str] = {}
+
+    def issue(
+        self,
+        holder: Holder,
+        person: Person,
+        consents: Sequence[Consent],
+        *,
+        evidence: Mapping[str, str],
+    ) -> Card:
+        """A light card for a person who was proofed.
+
+        Args:
+            holder: the account that it is for.
+            person: what the authority said; the portrait is kept small, the rest as it is.
+            consents: what the person agreed to.
+            evidence: how they were proofed, for the audit; no value of their data.
+
+        Raises:
+            CredentialError: has_card when the account holds a card that is not over.
+            IdNumberTakenError: when the ID number has a card that is not over.
+        """
+        credential_id = self._issuing.issue(holder, person, consents, evidence)
+        card = self.get(credential_id)
+        if card is None:
+            raise UnavailableError(what="issuing", why="lost")
+        return card
+
+    def of(self, holder: Holder) -> Card | None:
+        """The card that an account holds, whatever its status; None before the first."""
+        credential_id = self._store.get(card_key(holder))
+        card = self.get(credential_id) if credential_id else None
+        return None if card is None or card.status is Status.PENDING else card
+
+    def get(self, credential_id: str) -> Card | None:
+        """The card of a credential, also one that is over or whose data was erased."""
+        if not is_credential_id(credential_id):
+            return None
+        glance = self._store.glance(credential_id)
+        return record.card(self._sealer, credential_id, glance.record, glance.now)
+
+    def find(self, id_number: str) -> Card | None:
+        """The card of an ID number of 18 characters."""
+        blind = self._index.of("id_number", id_number.upper())
+        credential_id = self._store.get(person_key(blind))
+        return self.get(credential_id) if credential_id else None
+
+    def mint(self, holder: Holder, purpose: str | None = None) -> RotatingCode:
+        """A fresh code: for one purpose, which answers a scan at once, or for any.
+
+        Raises:
+            NoCardError: when the account holds no card.
+            RefusalError: frozen, revoked or expired; malformed for an unknown purpose.
+        """
+        if purpose is not None and purpose not in PURPOSES:
+            raise RefusalError("malformed", purpose=purpose)
+        credential_id = self._held(holder)
+        glance = self._store.glance(credential_id)
+        status = record.status_at(glance.record, glance.now)
+        if status is None or status is Status.PENDING:
+            raise NoCardError
+        if status is not Status.ACTIVE:
+            raise RefusalError(status.value)
+        issued = max(glance.now, int(glance.record.get("a", b"0")) + 1)
+        if issued > glance.now + LIFE_SECONDS * 1_000_000:
+            raise UnavailableError(what="redis", why="clock")  # it went back since the last scan
+        index = PURPOSES[purpose].index if purpose else ANY_PURPOSE
+        return self._codes.rotating(Payload(credential_id, issued, index), purpose)
+
+    def freeze(self, credential_id: str, actor: Actor, reason: str = "") -> Card:
+        """Stop a card until it is unfrozen; a disclosure that waits is refused.
+
+        Raises:
+            LifecycleError: when no arrow leads there; `details["status"]` is where it stands.
+            NoCardError: when there is no such credential.
+        """
+        return self._change(credential_id, Status.FROZEN, "frozen", actor, reason)
+
+    def unfreeze(self, credential_id: str, actor: Actor, reason: str = "") -> Card:
+        """Let a frozen card be used again; raises as `freeze`."""
+        return self._change(
+            credential_id, Status.ACTIVE, "unfrozen", actor, reason, sources=(Status.FROZEN,)
+        )
+
+    def revoke(self, credential_id: str, actor: Actor, reason: str = "") -> Card:
+        """End a card for good; raises as `freeze`."""
+        return self._change(credential_id, Status.REVOKED, "revoked", actor, reason)
+
+    def expire(self, credential_id: str, actor: Actor, reason: str = "") -> Card:
+        """Write down that a card's time has passed; raises as `freeze`."""
+        return self._change(credential_id, Status.EXPIRED, "expired", actor, reason)
+
+    def erase(self, holder: Holder, actor: Actor, reason: str = "") -> None:
+        """Withdraw a card and erase the holder's data at once.
+
+        What stays is the record's status and the log, which hold no value of the data. The ID
+        number and the account are free for a new card. Repeating a call that failed is safe.
+
+        Raises:
+            NoCardError: when the account holds no card.
+        """
+        credential_id = self._held(holder)
+        glance = self._store.glance(credential_id)
+        sealed = glance.record.get("e")
+        if sealed is not None:
+            known = record.unseal(self._sealer, credential_id, sealed)
+            answer = self._move(
+                credential_id, "erased", actor, reason, to=Status.REVOKED, erase=True
+            )
+            if answer[0] != b"ok":  # over already: it stays what it is
+                self._move(
+                    credential_id,
+                    "erased",
+                    actor,
+                    reason,
+                    sources=tuple(status for status in Status if lifecycle.is_over(status)),
+                    erase=True,
+                )
+            self._issuing.give_up(credential_id, known)
+        self._store.run("settle", (card_key(holder),), (credential_id, "drop"))
+
+    def history(self, credential_id: str, limit: int = 10) -> list[Use]:
+        """What happened to a card, newest first: kinds of uses and changes, names of fields.
+
+        Kinds: issued, activated, accepted, asked, denied, frozen, unfrozen, revoked, expired,
+        erased, abandoned.
+        """
+        if not is_credential_id(credential_id):
+            return []
+        return [use_of(entry) for entry in self._store.glance(credential_id, limit).entries]
+
+    def state(self, holder: Holder) -> CardState:
+        """What the card page shows.
+
+        Raises:
+            NoCardError: when the account holds no card.
+        """
+        credential_id = self._held(holder)
+        glance = self._store.glance(credential_id, 1)
+        card = record.card(self._sealer, credential_id, glance.record, glance.now)
+        if card is None or card.status is Status.PENDING:
+            raise NoCardError
+        return CardState(
+            card=card,
+            pending=self._pending(card, glance),
+            last=use_of(glance.entries[0]) if glance.entries else None,
+            change=card.change,
+        )
+
+    def change(self, holder: Holder) -> int:
+        """The change counter of an account's card, read from one key; 0 without a card.
+
+        An account's credential is remembered: it only becomes another after the first is over.
+        """
+        remembered = self._accounts.get(holder.tag)
+        if remembered is not None:
+            fields = self._store.fields(record_key(remembered))[0]
+            if fields and not lifecycle.is_over(Status(fields["s"].decode())):
+                return int(fields["n"])
+        credential_id = self._store.get(card_key(holder))
+        if credential_id is None:
+            return 0
+        if len(self._accounts) >= _REMEMBERED_ACCOUNTS:
+            self._accounts.clear()
+        self._accounts[holder.tag] = credential_id
+        return int(self._store.fields(record_key(credential_id))[0].get("n", b"0"))
+
+    def _held(self, holder: Holder) -> str:
+        credential_id = self._store.get(card_key(holder))
+        if credential_id is None or not is_credential_id(credential_id):
+            raise NoCardError
+        return credential_id
+
+    def _pending(self, card: Card, glance: Glance) -> Approval | None:
+        waiting = glance.record.get("w")
+        if waiting is None or card.status is not Status.ACTIVE:
+            return None
+        verification_id = waiting.decode()
+        asked = self._store.fields(verification_key(verification_id))[0]
+        return approval_of(verification_id, asked, glance.now)
+
+    def _change(
+        self,
+        credential_id: str,
+        there: Status,
+        kind: str,
+        actor: Actor,
+        reason: str,
+        *,
+        sources: tuple[Status, ...] = (),
+    ) -> Card:
+        if not is_credential_id(credential_id):
+            raise NoCardError
+        answer = self._move(credential_id, kind, actor, reason, to=there, sources=sources)
+        if answer[0] != b"ok":
+            if not answer[1]:
+                raise NoCardError
+            raise LifecycleError(status=answer[1].decode())
+        card = self.get(credential_id)
+        if card is None:
+            raise UnavailableError(what="redis", why="lost")
+        return card
+
+    def _move(
+        self,
+        credential_id: str,
+        kind: str,
+        actor: Actor,
+        reason: str,
+        *,
+        to: Status | None = None,
+        sources: tuple[Status, ...] = (),
+        erase: bool = False,
+    ) -> list[bytes]:
+        place = place_of(credential_id)
+        entry = self._audit.entry(credential_id, kind, by=signature(actor), reason=reason)
+        allowed = sources or (lifecycle.sources(to) if to else ())
+        answer: list[bytes] = self._store.run(
+            "transition",
+            (record_key(credential_id), portrait_key(credential_id), place.log, place.head),
+            (
+                *self._audit.chain(place),
+                credential_id,
+                *entry,
+                to or "",
+                ",".join(allowed),
+                "erase" if erase else "",
+            ),
+        )
+        return answer

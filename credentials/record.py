@@ -1,0 +1,130 @@
+"""The sealed part of a credential: what is known of the holder, packed into one value."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+
+from credentials import id_number, lifecycle, names
+from credentials.disclosure import Record
+from credentials.errors import UnavailableError
+from credentials.model import Card, Consent, Holder, Level, Person, Status
+from credentials.sealing import Sealer
+
+CHINA = datetime.timezone(datetime.timedelta(hours=8))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sealed:
+    """What a record keeps sealed: the person, the account, and what was agreed to."""
+
+    name: str
+    id_number: str
+    residence: str
+    address: str
+    valid_until: datetime.date | None
+    holder: Holder
+    consents: tuple[Consent, ...]
+
+    def disclosable(self, portrait: bytes | None) -> Record:
+        """As `disclosure` takes it."""
+        return Record(
+            name=self.name,
+            id_number=self.id_number,
+            address=self.address,
+            valid_until=self.valid_until,
+            portrait=portrait,
+            residence=self.residence,
+        )
+
+
+def seal(
+    sealer: Sealer,
+    credential_id: str,
+    holder: Holder,
+    person: Person,
+    consents: tuple[Consent, ...],
+) -> bytes:
+    """What is known of a person, packed and sealed for a credential."""
+    until = person.valid_until.isoformat() if person.valid_until else ""
+    packed = [
+        person.name,
+        person.id_number,
+        person.residence,
+        person.address,
+        until,
+        holder.channel,
+        holder.openid,
+        [[consent.kind, consent.version, round(consent.at)] for consent in consents],
+    ]
+    return sealer.seal_json(credential_id, packed)
+
+
+def unseal(sealer: Sealer, credential_id: str, sealed: bytes) -> Sealed:
+    """What `seal` packed.
+
+    Raises:
+        UnavailableError: when it does not open, or is not of this form.
+    """
+    packed = sealer.unseal_json(credential_id, sealed)
+    try:
+        name, number, residence, address, until, channel, openid, consents = packed
+        return Sealed(
+            name=name,
+            id_number=number,
+            residence=residence,
+            address=address,
+            valid_until=datetime.date.fromisoformat(until) if until else None,
+            holder=Holder(channel, openid),
+            consents=tuple(Consent(kind, version, at) for kind, version, at in consents),
+        )
+    except (TypeError, ValueError) as error:
+        raise UnavailableError(what="seal", why="form") from error
+
+
+def portrait_name(credential_id: str) -> str:
+    """The record id that a portrait is sealed for: moved into a record it does not open."""
+    return f"{credential_id}:portrait"
+
+
+def end_of(valid_until: datetime.date | None) -> str:
+    """The last second of a day in China, since 1970, as the record keeps it; '' without end."""
+    if valid_until is None:
+        return ""
+    try:
+        after = datetime.datetime.combine(
+            valid_until + datetime.timedelta(days=1), datetime.time(), CHINA
+        )
+    except OverflowError:  # 9999-12-31: a registry's way of saying that there is no end
+        return ""
+    return str(int(after.timestamp()) - 1)
+
+
+def status_at(fields: Mapping[str, bytes], now: int) -> Status | None:
+    """The status of a record at a moment (µs since 1970); None where there is no record."""
+    if "s" not in fields:
+        return None
+    end = fields.get("x", b"")
+    return lifecycle.at(
+        Status(fields["s"].decode()), valid_until=float(end) if end else None, now=now / 1e6
+    )
+
+
+def card(sealer: Sealer, credential_id: str, fields: Mapping[str, bytes], now: int) -> Card | None:
+    """A record as its holder sees it, without name and account where those were erased."""
+    status = status_at(fields, now)
+    if status is None:
+        return None
+    known = unseal(sealer, credential_id, fields["e"]) if "e" in fields else None
+    return Card(
+        credential_id=credential_id,
+        holder=known.holder if known else Holder("", ""),
+        status=status,
+        level=Level(fields["l"].decode()),
+        name_masked=names.mask(known.name) if known else "",
+        id_number_masked=id_number.mask(known.id_number) if known else "",
+        issued_at=float(fields["t"]),
+        valid_until=known.valid_until if known else None,
+        change=int(fields["n"]),
+    )

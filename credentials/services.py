@@ -1,0 +1,93 @@
+"""The services of this package, built once and passed on: what web pages and handlers work with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+
+import redis
+
+from credentials.accounts import Accounts
+from credentials.audit import Audit
+from credentials.authority import Authority
+from credentials.cards import Cards
+from credentials.codes import Codes
+from credentials.keyring import Keyring
+from credentials.limits import Limits
+from credentials.purposes import PURPOSES, Purpose
+from credentials.rollout import Rollout
+from credentials.sealing import BlindIndex, Sealer
+from credentials.store import Store
+from credentials.verification import Receipt, Verifications, tell_nobody
+from credentials.verifiers import Verifiers
+from texts import Texts
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Services:
+    """Everything the parts above may ask; each is safe to share between threads."""
+
+    redis: redis.Redis
+    keyring: Keyring
+    sealer: Sealer
+    index: BlindIndex
+    codes: Codes
+    cards: Cards
+    verifications: Verifications
+    verifiers: Verifiers
+    staff: Accounts
+    operators: Accounts
+    purposes: Mapping[str, Purpose]
+    rollout: Rollout
+    limits: Limits
+    authority: Authority
+    audit: Audit
+    texts: Texts
+    address: str
+
+
+def build(
+    database: redis.Redis,
+    keyring: Keyring,
+    *,
+    address: str,
+    authority: Authority,
+    rollout: Iterable[str] = (),
+    texts: Texts | None = None,
+    told: Callable[[Receipt], None] = tell_nobody,
+) -> Services:
+    """Put the services together.
+
+    Args:
+        database: a client of `connection.connect`.
+        keyring: the master keys.
+        address: the public address in links and codes, without a slash at its end.
+        authority: the population registry; `Sealer(keyring)` and `BlindIndex(database, sealer)`
+            for an embedded one may be made beforehand, they hold nothing of their own.
+        rollout: division prefixes that hold until others are put in force.
+        texts: the catalogues; read anew when not given.
+        told: whom receipts are passed to, to reach the holder in the chat.
+    """
+    store = Store(database)
+    sealer = Sealer(keyring)
+    index = BlindIndex(database, sealer)
+    codes = Codes(keyring, address)
+    return Services(
+        redis=database,
+        keyring=keyring,
+        sealer=sealer,
+        index=index,
+        codes=codes,
+        cards=Cards(store, sealer, index, codes),
+        verifications=Verifications(store, sealer, codes, told=told),
+        verifiers=Verifiers(database),
+        staff=Accounts(database, "staff"),
+        operators=Accounts(database, "operator"),
+        purposes=PURPOSES,
+        rollout=Rollout(database, rollout),
+        limits=Limits(database),
+        authority=authority,
+        audit=Audit(store, keyring),
+        texts=texts or Texts(),
+        address=address,
+    )

@@ -1,0 +1,363 @@
+"""Verification: a verifier scans a code and is told what its purpose allows, or why not.
+
+The steps of `Verifications.verify`, numbered here and beside the code (5 to 10 are one script,
+scripts/verify.lua: one round trip that does all of it or nothing):
+
+ 1. The purpose exists, and this verifier was granted it.      purpose_not_granted, logged
+ 2. It says which attributes it discloses; none is a refusal.  unavailable
+ 3. The code reads, and a key of ours signed it.               malformed, bad_signature
+ 4. A code that the holder bound to a purpose is for this one. purpose_not_granted
+ 5. The same request again is given the same answer.           malformed: id used for another
+ 6. The credential exists, is active, is not past its end.     unknown_code, or its status
+ 7. The code is fresh by Redis's clock and newer than every
+    code accepted before: single use.                          expired, already_used
+ 8. The card's level is enough; what needs a PIN needs more
+    than a level.                                              level_insufficient
+ 9. What is to be disclosed is there.                          unavailable
+10. The log entry is written; the code is used up; the
+    verification waits for the holder, or is accepted.
+11. Only now is anything unsealed, and only what the purpose
+    names is disclosed.                                        unavailable
+
+A purpose that tells who the holder is waits for their approval, unless they bound the code to it
+before showing it. Whatever was refused left no trace but the refusal.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from credentials import record
+from credentials.approvals import WAIT_SECONDS, Approvals, audited, two_digits
+from credentials.audit import Audit
+from credentials.codes import ANY_PURPOSE, LIFE_SECONDS, Codes, Payload
+from credentials.disclosure import disclose
+from credentials.errors import RefusalError, UnavailableError
+from credentials.model import Actor, Holder, Level, State, Status, Verification, Verifier
+from credentials.purposes import PURPOSES, Purpose
+from credentials.sealing import Sealer
+from credentials.store import (
+    RECENT,
+    Fields,
+    Store,
+    is_verification_id,
+    new_verification_id,
+    place_of,
+    portrait_key,
+    recent_key,
+    record_key,
+    request_key,
+    verification_key,
+)
+
+RESULT_SECONDS = 600
+KEPT_SECONDS = 24 * 3600
+MORE_THAN_A_LEVEL = "pin"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_LONGEST_DESK = 60
+_log = structlog.get_logger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the holder is told of a verification, at once: accepted, or asked for approval."""
+
+    holder: Holder
+    verification_id: str
+    state: State
+    verifier: str
+    desk: str
+    purpose: str
+    fields: tuple[str, ...]
+    number: int | None
+    at: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scan:
+    """A line of a list of scans; nothing in it is a person's."""
+
+    verification_id: str
+    credential_id: str
+    verifier_id: str
+    verifier: str
+    desk: str
+    purpose: str
+    state: State
+    level: Level
+    number: int | None
+    at: float
+
+
+def tell_nobody(_receipt: Receipt) -> None:
+    """What `Verifications` does with receipts until somebody listens."""
+
+
+class Verifications:
+    """Verifies codes. Every method raises UnavailableError when it cannot know.
+
+    `told` is called with a receipt after each verification that was accepted or asked; it must
+    be quick, and if it fails the verification stands: the history has it anyway.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sealer: Sealer,
+        codes: Codes,
+        *,
+        purposes: Mapping[str, Purpose] = PURPOSES,
+        told: Callable[[Receipt], None] = tell_nobody,
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._codes = codes
+        self._purposes = purposes
+        self._told = told
+        self._audit = Audit(store, sealer.keyring)
+        self._approvals = Approvals(store, self._audit)
+
+    def verify(
+        self, verifier: Verifier, desk: str, code: str, purpose: str, request_id: str | None = None
+    ) -> Verification:
+        """Verify a code for a purpose; see the list at the head of this file.
+
+        Args:
+            verifier: who asks, authenticated.
+            desk: where, as the holder will read it; cut to 60 characters.
+            code: the bare code or the whole address that the QR holds.
+            purpose: what for.
+            request_id: 1 to 64 letters, digits and `._:-`; the same one again gives the same
+                answer for a day, and never uses a second code.
+
+        Raises:
+            RefusalError: with one of the contract's codes.
+        """
+        wanted = self._granted(verifier, purpose)  # 1
+        if not wanted.attributes:  # 2
+            raise RefusalError("unavailable", reason="no_attributes")
+        if request_id is not None and not _REQUEST_ID.fullmatch(request_id):
+            raise RefusalError("malformed", field="request_id")
+        payload = self._codes.read(code)  # 3
+        if payload.purpose not in {ANY_PURPOSE, wanted.index}:  # 4
+            raise RefusalError("purpose_not_granted", reason="bound")
+        asked = {
+            "vr": verifier.verifier_id,
+            "vn": verifier.name,
+            "dk": desk[:_LONGEST_DESK],
+            "pu": wanted.name,
+            "fi": ",".join(wanted.attributes),
+        }
+        bound = payload.purpose == wanted.index
+        return self._decide(verifier, wanted, payload, asked, request_id, bound=bound)
+
+    def look(self, verifier: Verifier, verification_id: str) -> Verification:
+        """A verification of this verifier's; its attributes for ten minutes, and no longer.
+
+        Raises:
+            RefusalError: unknown_verification, also for another verifier's; the card's status
+                when it was frozen, revoked or has expired since, and attributes were due.
+        """
+        if not is_verification_id(verification_id):
+            raise RefusalError("unknown_verification")
+        asked = self._store.fields(verification_key(verification_id))[0]
+        if asked.get("vr") != verifier.verifier_id.encode():
+            raise RefusalError("unknown_verification")
+        credential_id = asked["c"].decode()
+        glance = self._store.glance(credential_id)
+        state = _state_at(verification_id, asked, glance.record, glance.now)
+        attributes: Mapping[str, object] = {}
+        if state is State.ACCEPTED and glance.now <= int(asked["at"]) + RESULT_SECONDS * 1_000_000:
+            status = record.status_at(glance.record, glance.now)
+            if status is not Status.ACTIVE:
+                raise RefusalError((status or Status.REVOKED).value)
+            wanted = self._granted(verifier, asked["pu"].decode())
+            sealed, portrait = glance.record.get("e", b""), self._portrait(credential_id, wanted)
+            attributes = self._disclosed(credential_id, wanted, sealed, portrait, glance.now)
+        return _verification(verification_id, asked, state, attributes)
+
+    def approve(self, holder: Holder, verification_id: str) -> None:
+        """The holder agrees; see `Approvals.approve`."""
+        self._approvals.approve(holder, verification_id)
+
+    def deny(self, holder: Holder, verification_id: str, *, freeze: bool = False) -> None:
+        """The holder refuses, and may freeze the card with it; see `Approvals.deny`."""
+        self._approvals.deny(holder, verification_id, freeze=freeze)
+
+    def recent(self, verifier_id: str, limit: int = 50) -> list[Scan]:
+        """A verifier's last scans of a day, newest first; refused ones are not kept."""
+        return self._listed(recent_key(verifier_id), limit)
+
+    def recent_everywhere(self, limit: int = 50) -> list[Scan]:
+        """Everybody's last scans of a day, newest first."""
+        return self._listed(RECENT, limit)
+
+    def _granted(self, verifier: Verifier, purpose: str) -> Purpose:
+        wanted = self._purposes.get(purpose)
+        if wanted is None or purpose not in verifier.purposes or verifier.blocked:
+            actor = Actor("verifier", verifier.verifier_id)
+            asked_for = purpose if wanted else "unknown"
+            self._audit.note("purpose_refused", actor, verifier.verifier_id, purpose=asked_for)
+            raise RefusalError("purpose_not_granted")
+        return wanted
+
+    def _decide(
+        self,
+        verifier: Verifier,
+        wanted: Purpose,
+        payload: Payload,
+        asked: dict[str, str],
+        request_id: str | None,
+        *,
+        bound: bool,
+    ) -> Verification:
+        credential_id = payload.credential_id
+        verification_id = new_verification_id(credential_id)
+        must_ask = wanted.approval and not bound
+        stored = {name: value.encode() for name, value in asked.items()}
+        entry = self._audit.entry(
+            credential_id,
+            "asked" if must_ask else State.ACCEPTED,
+            **audited(verification_id, stored),
+        )
+        place = place_of(credential_id)
+        own = verification_key(verification_id)
+        request = (
+            request_key(credential_id, verifier.verifier_id, request_id) if request_id else own
+        )
+        number = two_digits() if must_ask else ""
+        answer: list[Any] = self._store.run_noting(
+            "verify",
+            (
+                record_key(credential_id), portrait_key(credential_id), place.log, place.head, own,
+                request,
+            ),
+            (
+                *self._audit.chain(place), credential_id, *entry, verification_id,
+                _fingerprint(payload, wanted), payload.issued, LIFE_SECONDS * 1_000_000,
+                MORE_THAN_A_LEVEL if wanted.pin else wanted.level, "ask" if must_ask else "accept",
+                number, WAIT_SECONDS, KEPT_SECONDS, "1" if "portrait" in wanted.attributes else "",
+                *(part for pair in asked.items() for part in pair),
+            ),
+            {RECENT: verification_id, recent_key(verifier.verifier_id): verification_id},
+        )  # 5 to 10  # fmt: skip
+        outcome = answer[0].decode()
+        if outcome == "refused":
+            raise _refusal(answer[1].decode())
+        if outcome == "again":
+            return self.look(verifier, answer[1].decode())
+        now, level, sealed, portrait = int(answer[1]), Level(answer[2].decode()), *answer[3:]
+        stored |= {
+            "st": outcome.encode(), "at": b"%d" % now, "lv": level.encode(), "nu": number.encode(),
+            "ex": b"%d" % (now + WAIT_SECONDS * 1_000_000) if must_ask else b"",
+        }  # fmt: skip
+        state = State(outcome)
+        attributes: Mapping[str, object] = {}
+        if state is State.ACCEPTED:
+            attributes = self._disclosed(credential_id, wanted, sealed, portrait or None, now)  # 11
+        verification = _verification(verification_id, stored, state, attributes)
+        self._tell(credential_id, sealed, verification, asked)
+        return verification
+
+    def _disclosed(
+        self, credential_id: str, wanted: Purpose, sealed: bytes, portrait: bytes | None, now: int
+    ) -> Mapping[str, object]:
+        known = record.unseal(self._sealer, credential_id, sealed)
+        picture = (
+            self._sealer.unseal(record.portrait_name(credential_id), portrait) if portrait else None
+        )
+        today = datetime.datetime.fromtimestamp(now / 1e6, record.CHINA).date()
+        return disclose(wanted, known.disclosable(picture), today)
+
+    def _portrait(self, credential_id: str, wanted: Purpose) -> bytes | None:
+        if "portrait" not in wanted.attributes:
+            return None
+        return self._store.get_bytes(portrait_key(credential_id))
+
+    def _listed(self, stream: str, limit: int) -> list[Scan]:
+        """Resolve noted ids; those whose verification was refused or is a day old are gone."""
+        noted = self._store.newest(stream, limit * 3)
+        found = self._store.fields(*map(verification_key, noted)) if noted else []
+        scans = [
+            _scan(verification_id, asked)
+            for verification_id, asked in zip(noted, found, strict=True)
+            if asked
+        ]
+        return scans[:limit]
+
+    def _tell(
+        self, credential_id: str, sealed: bytes, verification: Verification, asked: dict[str, str]
+    ) -> None:
+        try:
+            holder = record.unseal(self._sealer, credential_id, sealed).holder
+            self._told(
+                Receipt(
+                    holder=holder,
+                    verification_id=verification.verification_id,
+                    state=verification.state,
+                    verifier=asked["vn"],
+                    desk=asked["dk"],
+                    purpose=asked["pu"],
+                    fields=tuple(asked["fi"].split(",")),
+                    number=verification.number,
+                    at=verification.verified_at,
+                )
+            )
+        except Exception as error:  # noqa: BLE001 - logged and used: the scan's answer stands
+            _log.warning("receipt not passed on", error=type(error).__name__)
+
+
+def _refusal(code: str) -> Exception:
+    return UnavailableError(what="record") if code == "unavailable" else RefusalError(code)
+
+
+def _fingerprint(payload: Payload, wanted: Purpose) -> str:
+    said = f"{payload.credential_id} {payload.issued} {payload.purpose} {wanted.name}"
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _state_at(verification_id: str, asked: Fields, card: Fields, now: int) -> State:
+    """A verification nobody answered in time, or whose card stopped waiting for it, is denied."""
+    state = State(asked["st"].decode())
+    if state is not State.AWAITING_HOLDER:
+        return state
+    waits = card.get("w") == verification_id.encode() and now <= int(asked["ex"])
+    return state if waits and record.status_at(card, now) is Status.ACTIVE else State.DENIED
+
+
+def _verification(
+    verification_id: str, asked: Fields, state: State, attributes: Mapping[str, object]
+) -> Verification:
+    waits = state is State.AWAITING_HOLDER
+    return Verification(
+        verification_id=verification_id,
+        state=state,
+        level=Level(asked["lv"].decode()),
+        purpose=asked["pu"].decode(),
+        attributes=attributes,
+        verified_at=int(asked["at"]) / 1e6,
+        number=int(asked["nu"]) if waits else None,
+        expires_at=int(asked["ex"]) / 1e6 if waits else None,
+    )
+
+
+def _scan(verification_id: str, asked: Fields) -> Scan:
+    return Scan(
+        verification_id=verification_id,
+        credential_id=asked["c"].decode(),
+        verifier_id=asked["vr"].decode(),
+        verifier=asked["vn"].decode(),
+        desk=asked["dk"].decode(),
+        purpose=asked["pu"].decode(),
+        state=State(asked["st"].decode()),
+        level=Level(asked["lv"].decode()),
+        number=int(asked["nu"]) if asked["nu"] else None,
+        at=int(asked["at"]) / 1e6,
+    )
