@@ -19,6 +19,7 @@ often it came); it lives ten minutes, longer than any timestamp around it is tak
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.wechat.crypto import ForgedPushError
@@ -31,30 +32,7 @@ MOST_SECONDS = 300
 MOST_DELIVERIES = 3
 KEPT_SECONDS = 2 * MOST_SECONDS
 LONGEST_NONCE = 128
-
-# KEYS[1] nonce:<nonce>
-# ARGV[1] timestamp, [2] digest of the message, [3] openid,
-#     [4] seconds that a timestamp may be off, [5] seconds to remember, [6] deliveries allowed
-# Returns "fresh", "stale", "reused" or "repeated".
-_ADMIT = """
-local now = tonumber(redis.call('TIME')[1])
-if math.abs(now - tonumber(ARGV[1])) > tonumber(ARGV[4]) then
-  return 'stale'
-end
-local seen = redis.call('HMGET', KEYS[1], 't', 'm', 'o')
-if seen[2] == ARGV[2] and seen[1] == ARGV[1] then
-  if redis.call('HINCRBY', KEYS[1], 'n', 1) > tonumber(ARGV[6]) then
-    return 'repeated'
-  end
-  return 'fresh'
-end
-if seen[1] and (seen[1] == ARGV[1] or seen[3] == ARGV[3]) then
-  return 'reused'
-end
-redis.call('HSET', KEYS[1], 't', ARGV[1], 'm', ARGV[2], 'o', ARGV[3], 'n', 1)
-redis.call('EXPIRE', KEYS[1], ARGV[5])
-return 'fresh'
-"""
+_SCRIPT = Path(__file__).parent.parent / "scripts" / "admit_push.lua"
 _SENTENCES = {
     b"stale": "the timestamp is more than five minutes off",
     b"reused": "the nonce was used for another message",
@@ -66,7 +44,7 @@ class Freshness:
     """Admits each push as often as the platform delivers one, while its timestamp is fresh."""
 
     def __init__(self, redis: redis.Redis) -> None:
-        self._admit = redis.register_script(_ADMIT)
+        self._admit = redis.register_script(_SCRIPT.read_text())
 
     def check(self, timestamp: str, nonce: str, message: bytes, openid: str) -> None:
         """Pass if the push is fresh. Its signature must have been checked before.

@@ -1,0 +1,68 @@
+"""Messages as they are written down: to JSON and back, and the ones that never arrive."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from credentials.model import Holder
+from handlers.turn import Choices, HandOver, Link, Picture, Reply, Say
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that a person will not receive, why, and when that was decided."""
+
+    holder: Holder
+    reply: Reply
+    reason: str
+    at: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The letter as JSON."""
+        return {
+            "channel": self.holder.channel,
+            "openid": self.holder.openid,
+            "reply": to_json(self.reply),
+            "reason": self.reason,
+            "at": self.at,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> DeadLetter:
+        """The letter that `to_json` wrote."""
+        holder = Holder(value["channel"], value["openid"])
+        return cls(holder, from_json(value["reply"]), value["reason"], value["at"])
+
+
+def to_json(reply: Reply) -> dict[str, Any]:
+    """A message as JSON."""
+    match reply:
+        case Say(text):
+            return {"kind": "say", "text": text}
+        case Picture(image, instead):
+            encoded = base64.b64encode(image).decode()
+            return {"kind": "picture", "image": encoded, "instead": instead}
+        case Link(title, description, url):
+            return {"kind": "link", "title": title, "description": description, "url": url}
+        case Choices(text, answers):
+            return {"kind": "choices", "text": text, "answers": list(answers)}
+        case HandOver():
+            return {"kind": "hand_over"}
+
+
+def from_json(value: Mapping[str, Any]) -> Reply:
+    """The message that `to_json` wrote."""
+    match value["kind"]:
+        case "say":
+            return Say(value["text"])
+        case "picture":
+            return Picture(base64.b64decode(value["image"]), value["instead"])
+        case "link":
+            return Link(value["title"], value["description"], value["url"])
+        case "choices":
+            return Choices(value["text"], tuple(value["answers"]))
+        case _:
+            return HandOver()

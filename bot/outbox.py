@@ -1,0 +1,269 @@
+"""The way of every message to a person: in order, said once for each key, never lost silently.
+
+`put` writes messages down before anybody tries to send them; `deliver`, run by a worker, sends
+a person's messages one by one, each after the one before it. What a platform answers decides:
+
+| answer | then |
+|---|---|
+| taken | the message is struck off |
+| does not answer, busy (-1, 45009, a timeout) | tried again, later each time; at last kept |
+| not now (45015, 45047, 43101) | it and all behind it are kept for the person's next turn |
+| never (40003, unfollowed) | it and all behind it go to the dead letters |
+| refused as it stands (any other code) | kept, since an answer to a turn may still carry it |
+
+A platform has no word for "I have sent this already". A worker that dies between the platform's
+yes and striking the message off therefore sends it again: a message twice is the smaller harm.
+
+| key | holds |
+|---|---|
+| `{channel:openid}:outbox` | list of sealed messages, oldest first |
+| `{channel:openid}:outbox:once:<key>` | that the messages of this key were put; three days |
+| `{channel:openid}:outbox:tries` | how often the first message failed |
+| `{channel:openid}:outbox:pause` | there until the first message is tried again |
+| `{channel:openid}:outbox:kept` | list of sealed messages for the next turn; seven days |
+| `{channel:openid}:outbox:lock` | who delivers to this person now |
+| `{outbox}:waiting` | sorted set of `channel:openid` by when messages were last put or tried |
+| `{outbox}:dead` | list of sealed dead letters, newest first, at most 1000 |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import redis
+import structlog
+
+from bot.channel import (
+    Channel,
+    ChannelError,
+    NotDeliveredError,
+    PlatformUnavailableError,
+    UnreachableError,
+)
+from bot.letters import DeadLetter, from_json, to_json
+from credentials.connection import guard
+from credentials.model import Holder
+from credentials.sealing import SealBrokenError, Sealer
+from handlers.turn import Picture, Reply, Say
+
+ONCE_SECONDS = 3 * 86400
+KEPT_SECONDS = 7 * 86400
+QUEUE_SECONDS = 7 * 86400
+LOCK_SECONDS = 45.0  # longer than one message can take: a token, an upload, a sending
+BUSY_WAIT = 5.0
+MOST_TRIES = 8
+FIRST_WAIT = 1.0
+MOST_WAIT = 120.0
+MOST_KEPT = 20
+MOST_DEAD = 1000
+STUCK_SECONDS = 300.0
+WAITING = "{outbox}:waiting"
+DEAD = "{outbox}:dead"
+ALL = 0
+SCRIPTS = Path(__file__).parent / "scripts"
+
+log = structlog.get_logger(__name__)
+
+
+class Outbox:
+    """Every person's messages. Each method raises UnavailableError when Redis does not answer.
+
+    Args:
+        database: where messages are kept.
+        sealer: seals them, because they say things about people.
+        channels: the platforms by name.
+        jobs_enqueue: called as `jobs_enqueue("deliver", channel=…, openid=…, delay_s=…)`; it has
+            a worker call `deliver` after that many seconds.
+        clock: the time, in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        database: redis.Redis,
+        sealer: Sealer,
+        channels: Mapping[str, Channel],
+        jobs_enqueue: Callable[..., object],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._redis = database
+        self._sealer = sealer
+        self._channels = channels
+        self._enqueue = jobs_enqueue
+        self._clock = clock
+        self._put = database.register_script(_script("put"))
+        self._strike = database.register_script(_script("strike"))
+        self._keep = database.register_script(_script("keep"))
+        self._take = database.register_script(_script("take"))
+
+    def put(self, holder: Holder, replies: Sequence[Reply], key: str) -> bool:
+        """Write messages down and have them delivered; False when `key` was put before.
+
+        Called again with the same key, as a repeated job does, it says nothing twice, but makes
+        sure that a delivery is on its way.
+        """
+        if not replies:
+            return False
+        queue = _queue(holder)
+        sealed = [self._sealer.seal_json(queue, to_json(reply)) for reply in replies]
+        with guard():
+            self._redis.zadd(WAITING, {_member(holder): self._clock()})
+            new = self._put(
+                keys=[queue, f"{queue}:once:{key}"], args=[ONCE_SECONDS, QUEUE_SECONDS, *sealed]
+            )
+        self._wake(holder, 0.0)
+        return bool(new)
+
+    def deliver(self, holder: Holder) -> None:
+        """Send what waits for a person, in order, until nothing waits or the platform declines."""
+        with guard():
+            if self._redis.exists(f"{_queue(holder)}:pause"):
+                return
+            while self._redis.llen(_queue(holder)):
+                with self._turn_of(holder) as ours:
+                    # Whoever holds the lock looks again after giving it back; but they may have
+                    # been killed, and then somebody has to come when the lock has run out.
+                    if not ours:
+                        self._wake(holder, BUSY_WAIT)
+                        return
+                    if not self._deliver_all(holder):
+                        return
+            self._redis.zrem(WAITING, _member(holder))
+            if self._redis.llen(_queue(holder)):  # put in between, and struck from the set
+                self._redis.zadd(WAITING, {_member(holder): self._clock()})
+
+    def take_kept(self, holder: Holder) -> list[Reply]:
+        """What was kept for this person's next turn, oldest first; it is theirs from here on."""
+        with guard():
+            taken = self._take(keys=[f"{_queue(holder)}:kept"])
+        replies = [reply for sealed in taken if (reply := self._open(holder, sealed))]
+        # A picture that had to wait is told in its words: a code in it would be stale by now.
+        return [
+            Say(reply.instead) if isinstance(reply, Picture) and reply.instead else reply
+            for reply in replies
+        ]
+
+    def dead(self, most: int = 100) -> list[DeadLetter]:
+        """The newest dead letters, newest first."""
+        with guard():
+            sealed = cast("list[bytes]", self._redis.lrange(DEAD, 0, most - 1))
+        letters = []
+        for letter in sealed:
+            with contextlib.suppress(SealBrokenError):
+                letters.append(DeadLetter.from_json(self._sealer.unseal_json(DEAD, letter)))
+        return letters
+
+    def wake_stuck(self) -> int:
+        """Have everything delivered that waited too long, as after the loss of a broker's queue.
+
+        Returns how many people's; a worker calls it when it starts and every few minutes.
+        """
+        with guard():
+            before = self._clock() - STUCK_SECONDS
+            found = self._redis.zrangebyscore(WAITING, "-inf", before, start=0, num=1000)
+            members = cast("list[bytes]", found)
+        for member in members:
+            channel, _, openid = member.decode().partition(":")
+            self._wake(Holder(channel, openid), 0.0)
+        return len(members)
+
+    def forget(self, holder: Holder) -> None:
+        """Remove everything that waits or is kept for a person who has left."""
+        queue = _queue(holder)
+        with guard():
+            self._redis.delete(queue, f"{queue}:kept", f"{queue}:tries", f"{queue}:pause")
+            self._redis.zrem(WAITING, _member(holder))
+
+    def _deliver_all(self, holder: Holder) -> bool:
+        """Send until nothing is left (True) or the platform declines (False)."""
+        queue = _queue(holder)
+        channel = self._channels[holder.channel]
+        while sealed := cast("bytes | None", self._redis.lindex(queue, 0)):
+            reply = self._open(holder, sealed)
+            if reply:
+                try:
+                    channel.send(holder.openid, reply)
+                except PlatformUnavailableError as error:
+                    if self._try_later(holder, error):
+                        return False
+                    continue
+                except NotDeliveredError as error:
+                    self._keep_messages(holder, ALL, error)
+                    return True
+                except UnreachableError as error:
+                    self._bury(holder, self._take(keys=[queue]), str(error))
+                    self._redis.delete(f"{queue}:tries")
+                    return True
+                except ChannelError as error:
+                    self._keep_messages(holder, 1, error)
+                    continue
+            self._strike(keys=[queue, f"{queue}:tries"], args=[sealed])
+            self._redis.pexpire(f"{queue}:lock", int(LOCK_SECONDS * 1000))
+        return True
+
+    def _try_later(self, holder: Holder, error: ChannelError) -> bool:
+        """Arrange for another try of the first message; False when it had enough of them."""
+        tries = int(self._redis.incr(f"{_queue(holder)}:tries"))
+        self._redis.expire(f"{_queue(holder)}:tries", QUEUE_SECONDS)
+        if tries >= MOST_TRIES:
+            self._keep_messages(holder, 1, error)
+            return False
+        wait = min(FIRST_WAIT * 2 ** (tries - 1), MOST_WAIT)
+        # Messages put meanwhile must not use up the tries: until then a delivery does nothing.
+        self._redis.set(f"{_queue(holder)}:pause", b"", px=int(wait * 900))
+        log.warning("message delayed", tries=tries, wait_s=wait, reason=str(error))
+        self._redis.zadd(WAITING, {_member(holder): self._clock()})
+        self._wake(holder, wait)
+        return True
+
+    def _keep_messages(self, holder: Holder, count: int, error: ChannelError) -> None:
+        queue = _queue(holder)
+        lost = self._keep(
+            keys=[queue, f"{queue}:tries", f"{queue}:kept"], args=[count, KEPT_SECONDS, MOST_KEPT]
+        )
+        log.warning("message kept", reason=str(error))
+        self._bury(holder, lost, f"more than {MOST_KEPT} messages were kept")
+
+    def _bury(self, holder: Holder, messages: Sequence[bytes], reason: str) -> None:
+        for sealed in messages:
+            if reply := self._open(holder, sealed):
+                letter = DeadLetter(holder, reply, reason, self._clock()).to_json()
+                self._redis.lpush(DEAD, self._sealer.seal_json(DEAD, letter))
+                self._redis.ltrim(DEAD, 0, MOST_DEAD - 1)
+                log.warning("message dead", reason=reason)
+
+    def _open(self, holder: Holder, sealed: bytes) -> Reply | None:
+        try:
+            return from_json(self._sealer.unseal_json(_queue(holder), sealed))
+        except SealBrokenError:
+            log.error("message unreadable", reason="its seal is broken")  # noqa: TRY400 - told, not traced
+            return None
+
+    def _wake(self, holder: Holder, delay_s: float) -> None:
+        self._enqueue("deliver", channel=holder.channel, openid=holder.openid, delay_s=delay_s)
+
+    @contextlib.contextmanager
+    def _turn_of(self, holder: Holder) -> Iterator[bool]:
+        lock = self._redis.lock(f"{_queue(holder)}:lock", timeout=LOCK_SECONDS)
+        ours = lock.acquire(blocking=False)
+        try:
+            yield ours
+        finally:
+            if ours:
+                with contextlib.suppress(redis.exceptions.LockError):
+                    lock.release()
+
+
+def _script(name: str) -> str:
+    return (SCRIPTS / f"outbox_{name}.lua").read_text()
+
+
+def _queue(holder: Holder) -> str:
+    return f"{holder.tag}:outbox"
+
+
+def _member(holder: Holder) -> str:
+    return f"{holder.channel}:{holder.openid}"

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+from werkzeug.wrappers import Response
+
+from bot.channel import PlatformUnavailableError
+from bot.wechat.channel import WeChatChannel
+from bot.wechat.jssdk import JsSdk, sign
+from credentials.sealing import Sealer
+from handlers.turn import Say
+from tests.bot.conftest import settings_for
+from tests.bot.platform import FakePlatform
+
+KEY = "{token:wxapp}:access"
+
+
+def pass_pauses(database: redis.Redis) -> None:
+    """Let the time run out after which the platform may be asked again."""
+    database.delete(f"{KEY}:forced:until", f"{KEY}:failed:until")
+
+
+def say(channel: WeChatChannel, words: str = "hello") -> None:
+    channel.send("oA", Say(words))
+
+
+def test_one_token_serves_many_calls(wechat: FakePlatform, channel: WeChatChannel) -> None:
+    for _ in range(3):
+        say(channel)
+    [asked] = wechat.asked("stable_token")
+    assert asked.body == {
+        "grant_type": "client_credential",
+        "appid": "wxapp",
+        "secret": "a secret & more",
+        "force_refresh": False,
+    }
+    sends = wechat.asked("message/custom/send")
+    assert [call.query["access_token"] for call in sends] == ["T1"] * 3
+
+
+def test_processes_share_one_token_and_one_renewer(
+    wechat: FakePlatform, database: redis.Redis, sealer: Sealer
+) -> None:
+    channels = [WeChatChannel(settings_for(wechat.base), database, sealer) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(say, channels))
+    for channel in channels:
+        channel.close()
+    assert len(wechat.asked("stable_token")) == 1
+    assert len(wechat.sent()) == 8
+
+
+def test_the_token_is_sealed_and_ends(channel: WeChatChannel, database: redis.Redis) -> None:
+    say(channel)
+    kept = database.get(KEY)
+    assert isinstance(kept, bytes)
+    assert b"T1" not in kept
+    assert 7100 < int(database.ttl(KEY)) <= 7200
+
+
+def test_it_is_renewed_ahead_of_its_end(
+    wechat: FakePlatform, channel: WeChatChannel, database: redis.Redis
+) -> None:
+    say(channel)
+    database.expire(KEY, 590)
+    say(channel)
+    say(channel)
+    used = [call.query["access_token"] for call in wechat.asked("message/custom/send")]
+    assert used == ["T1", "T2", "T2"]
+
+
+def test_while_one_renews_the_others_go_on(
+    wechat: FakePlatform, channel: WeChatChannel, database: redis.Redis
+) -> None:
+    say(channel)
+    database.expire(KEY, 590)
+    database.set(f"{KEY}:lock", b"another process", px=5000)
+    say(channel)
+    assert len(wechat.asked("stable_token")) == 1
+    assert len(wechat.sent()) == 2
+
+
+def test_a_renewal_that_fails_ahead_of_the_end_harms_nobody(
+    wechat: FakePlatform, channel: WeChatChannel, database: redis.Redis
+) -> None:
+    say(channel)
+    database.expire(KEY, 590)
+    wechat.next("stable_token", -1)
+    say(channel)
+    say(channel)
+    assert len(wechat.asked("stable_token")) == 2
+    assert len(wechat.sent()) == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response("<h1>Not Found</h1>", 404),
+        Response("ok", 200),
+        {"errcode": 40066, "errmsg": "invalid url"},
+        {"errcode": 48001, "errmsg": "api unauthorized"},
+    ],
+)
+def test_without_stable_token_the_plain_one_is_asked(
+    wechat: FakePlatform, channel: WeChatChannel, answer: Response | dict[str, object]
+) -> None:
+    wechat.next("stable_token", answer)
+    say(channel)
+    [asked] = wechat.asked("token")
+    assert asked.query["grant_type"] == "client_credential"
+    assert asked.query["secret"] == "a secret & more"
+    assert len(wechat.sent()) == 1
+
+
+@pytest.mark.parametrize("code", [40001, 40014, 42001])
+def test_a_refused_token_is_forced_once_and_the_call_repeated(
+    wechat: FakePlatform, channel: WeChatChannel, code: int
+) -> None:
+    """Row 9: 40001."""
+    wechat.next("message/custom/send", code)
+    say(channel)
+    forced = [call.body["force_refresh"] for call in wechat.asked("stable_token")]
+    used = [call.query["access_token"] for call in wechat.asked("message/custom/send")]
+    assert (forced, used) == ([False, True], ["T1", "T2"])
+
+
+def test_a_token_that_another_process_renewed_is_used_unforced(
+    wechat: FakePlatform, channel: WeChatChannel, database: redis.Redis, sealer: Sealer
+) -> None:
+    say(channel)
+
+    def renewed_elsewhere(call: object) -> dict[str, object]:
+        sealed = sealer.seal_json(KEY, {"token": "ELSEWHERE", "life": 7200})
+        database.set(KEY, sealed, px=7_200_000)
+        del wechat.rules["message/custom/send"]
+        return {"errcode": 40001, "errmsg": "invalid credential"}
+
+    wechat.rules["message/custom/send"] = renewed_elsewhere
+    say(channel)
+    assert len(wechat.asked("stable_token")) == 1
+    assert wechat.calls[-1].query["access_token"] == "ELSEWHERE"
+
+
+def test_a_lasting_refusal_asks_a_bounded_number_of_times(
+    wechat: FakePlatform, channel: WeChatChannel, database: redis.Redis
+) -> None:
+    wechat.rules["message/custom/send"] = lambda _call: {"errcode": 40001, "errmsg": "no"}
+    for _ in range(20):
+        with pytest.raises(PlatformUnavailableError):
+            say(channel)
+    assert len(wechat.asked("stable_token")) == 2
+    assert len(wechat.asked("message/custom/send")) == 21
+    waits = []
+    for _ in range(12):
+        waits.append(int(database.pttl(f"{KEY}:forced:until")) / 1000)
+        pass_pauses(database)
+        with pytest.raises(PlatformUnavailableError):
+            say(channel)
+    assert waits[0] == pytest.approx(5, abs=1)
+    assert waits[1] == pytest.approx(10, abs=1)
+    assert max(waits) <= 7200
+
+
+@pytest.mark.parametrize("code", [-1, 40013, 40125, 40164, 45009])
+def test_no_token_is_unavailable_and_not_asked_for_at_once_again(
+    wechat: FakePlatform, channel: WeChatChannel, database: redis.Redis, code: int
+) -> None:
+    wechat.next("stable_token", code)
+    for _ in range(5):
+        with pytest.raises(PlatformUnavailableError):
+            say(channel)
+    assert len(wechat.asked("stable_token")) == 1
+    assert not wechat.asked("token")
+    pass_pauses(database)
+    say(channel)
+    assert len(wechat.sent()) == 1
+
+
+def test_an_answer_without_a_token_is_none(wechat: FakePlatform, channel: WeChatChannel) -> None:
+    wechat.next("stable_token", {"expires_in": 7200})
+    with pytest.raises(PlatformUnavailableError):
+        say(channel)
+
+
+def test_a_token_under_lost_keys_is_asked_for_anew(
+    wechat: FakePlatform, channel: WeChatChannel, database: redis.Redis
+) -> None:
+    database.set(KEY, b"\x01 not sealed by anyone here, but long enough", px=7_000_000)
+    say(channel)
+    assert len(wechat.sent()) == 1
+
+
+class TestJsSdk:
+    def test_signature_of_the_documentation(self) -> None:
+        # The example of the platform's JS-SDK documentation, appendix 1.
+        ticket = (
+            "sM4AOVdWfPE4DxkXGEs8VMCPGGVi4C3VM0P37wVUCFvkVAy_90u5h9nbSlYy3-Sl-HhTdfl2fzFy1AOcHKP7qg"
+        )
+        signature = sign(
+            ticket, "Wm3WZYTPz0wzccnW", "1414587457", "http://mp.weixin.qq.com?params=value"
+        )
+        assert signature == "0f9de62fce790f9a083d5c99e95740ceb90c27ed"
+
+    def test_the_ticket_is_shared_and_the_fragment_left_out(
+        self, wechat: FakePlatform, channel: WeChatChannel, database: redis.Redis, sealer: Sealer
+    ) -> None:
+        sdk = JsSdk(channel.api, database, sealer, "wxapp")
+        first = sdk.config("https://card.example/card?a=1#top")
+        sdk.config("https://card.example/card")
+        assert len(wechat.asked("ticket/getticket")) == 1
+        assert first["appId"] == "wxapp"
+        assert first["signature"] == sign(
+            "TICKET", first["nonceStr"], first["timestamp"], "https://card.example/card?a=1"
+        )
+        json.dumps(first)
