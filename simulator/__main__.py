@@ -1,0 +1,5 @@
+"""`python -m simulator`."""
+
+from simulator.server import main
+
+main()

@@ -1,0 +1,1 @@
+"""The platform behind the phones: accounts, chats, pushes and the API."""
