@@ -44,13 +44,15 @@ class CardState:
     """Everything that a card page shows, at one moment.
 
     `pending` is the disclosure that waits for the holder, `last` the newest line of the
-    history, `change` the counter that `Cards.change` gives.
+    history, `change` the counter that `Cards.change` gives, `now` the moment by Redis's clock
+    (seconds since 1970), which `pending.expires_at` is measured against.
     """
 
     card: Card
     pending: Approval | None
     last: Use | None
     change: int
+    now: float
 
 
 class Cards:
@@ -210,6 +212,7 @@ class Cards:
             pending=self._pending(card, glance),
             last=use_of(glance.entries[0]) if glance.entries else None,
             change=card.change,
+            now=glance.now / 1e6,
         )
 
     def change(self, holder: Holder) -> int:

@@ -29,6 +29,7 @@ STATIC = Path(__file__).resolve().parent.parent / "static"
 LANGUAGE_COOKIE = "lang"
 YEAR_SECONDS = 365 * 24 * 3600
 PAGES_WITH_WORDS = {400, 401, 403, 404, 405, 410, 413, 429, 500, 503}
+KEPT_HEADERS = {"Allow", "Retry-After", "WWW-Authenticate"}
 STATUS_OF_CODE = {
     "malformed": 400,
     "unauthenticated": 401,
@@ -45,6 +46,8 @@ STATUS_OF_CODE = {
     "has_card": 409,
     "id_number_taken": 409,
     "wrong_status": 409,
+    "already_answered": 409,
+    "too_late": 410,
     "expired": 410,
     "bad_signature": 422,
     "frozen": 423,
@@ -66,7 +69,7 @@ def install(app: Flask, services: Services, settings: Settings) -> None:
     _install_language(app, services.texts, secure=settings.address.startswith("https://"))
     _install_static(app)
     _install_headers(app, settings)
-    _install_errors(app)
+    _install_errors(app, services.texts)
 
 
 def language() -> str:
@@ -230,14 +233,9 @@ def _install_headers(app: Flask, settings: Settings) -> None:
         return response
 
 
-def _install_errors(app: Flask) -> None:
+def _install_errors(app: Flask, texts: Texts) -> None:
     def answer(status: int, code: str) -> Response:
-        if wants_json():
-            sentence = app.jinja_env.globals["t"](
-                f"web.error.{status if status in PAGES_WITH_WORDS else 500}.what"
-            )
-            return problem(status, code, sentence)
-        return error_page(status)
+        return _error_answer(texts, status, code)
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
@@ -248,9 +246,9 @@ def _install_errors(app: Flask) -> None:
             return make_response(error.get_response())
         code = "unavailable" if status == 503 else error.name.lower().replace(" ", "_")
         response = answer(status, code)
-        for name, value in error.get_headers():
-            if name in {"Allow", "Retry-After", "WWW-Authenticate"}:
-                response.headers[name] = value
+        response.headers.extend(
+            (name, value) for name, value in error.get_headers() if name in KEPT_HEADERS
+        )
         return response
 
     @app.errorhandler(CredentialError)
@@ -266,3 +264,10 @@ def _install_errors(app: Flask) -> None:
     def broken(error: Exception) -> Response:
         log.error("page_failed", path=request.path, exc_info=error)
         return answer(InternalServerError.code, "internal_error")
+
+
+def _error_answer(texts: Texts, status: int, code: str) -> Response:
+    if wants_json():
+        known = status if status in PAGES_WITH_WORDS else 500
+        return problem(status, code, texts.say(language(), f"web.error.{known}.what"))
+    return error_page(status)

@@ -1,0 +1,310 @@
+"""The holder's page `/card`: the card, its rotating code, approvals, uses, and the freeze button.
+
+A link in the chat carries no right: `/card` asks the platform who is looking (OAuth), and only
+then is there a page, at an address of its own that the visit's cookie opens (`card_session.py`).
+
+| path under `/card/s/<tag>/` | does |
+|---|---|
+| `` | the page |
+| `code?purpose=` | a fresh code as SVG, with the seconds until it is replaced and until it ends |
+| `state?change=` | what is to be shown, or 304 while nothing has changed (one key is asked) |
+| `approvals/<id>` | POST `{"answer": "approve" | "deny" | "deny_freeze"}` |
+| `freeze`, `unfreeze` | POST |
+| `not-me` | POST: the use shown was not the holder's; freezes |
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flask import (
+    Blueprint,
+    Response,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+)
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response as BaseResponse
+
+from credentials.errors import CredentialError, NoCardError
+from credentials.model import Actor, Card, Holder, Status
+from web import card_view, pages
+from web.card_session import (
+    CALLBACK,
+    CardSession,
+    CardSessions,
+    SignIn,
+    is_ours,
+    path_of,
+)
+
+if TYPE_CHECKING:
+    from credentials.cards import CardState
+    from credentials.services import Services
+
+HISTORY_ENTRIES = 24
+HISTORY_LINES = 8
+LONGEST_BODY = 2048
+LONGEST_OAUTH_CODE = 512
+View = Callable[..., Response]
+SESSION_ENDED = 401
+BEGINS_WITH = ("change", "status", "usable", "approval", "last")
+
+
+class CardPages:
+    """The views of the holder's page; `blueprint` gives them their addresses.
+
+    Args:
+        services: the product's services.
+        channel: the platform, for OAuth.
+        refused: what `channel.who` raises for a code that is invalid, used, or nobody's.
+        unavailable: what it raises when the platform does not answer.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        channel: SignIn,
+        refused: type[Exception],
+        unavailable: type[Exception],
+    ) -> None:
+        self._services = services
+        self.texts = services.texts
+        self._channel = channel
+        self._refused = refused
+        self._unavailable = unavailable
+        self.sessions = CardSessions(
+            services.sealer, secure=services.address.startswith("https://")
+        )
+
+    def enter(self) -> BaseResponse:
+        """Send the browser to the platform to find out who is looking."""
+        response = make_response("", 302)
+        state = self.sessions.ask(response)
+        response.location = self._channel.sign_in_address(self._services.address + CALLBACK, state)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def back(self) -> BaseResponse:
+        """The platform's answer: begin a visit, or say how to come in again."""
+        state = request.args.get("state", "")
+        code = request.args.get("code", "")
+        if not self.sessions.asked(request, state):
+            return pages.error_page(403, "card.way.browser")
+        if not 0 < len(code) <= LONGEST_OAUTH_CODE:
+            return self._forget(pages.error_page(400, "card.way.code"), state)
+        try:
+            openid = self._channel.who(code)
+        except self._refused:
+            return self._forget(pages.error_page(403, "card.way.code"), state)
+        except self._unavailable:
+            page = pages.error_page(503, "card.way.platform", action="/card")
+            return self._forget(page, state)
+        session, put = self.sessions.begin(Holder(self._channel.name, openid))
+        response = make_response(redirect(path_of(session.tag), 303))
+        put(response)
+        return self._forget(response, state)
+
+    def _forget(self, response: Response, state: str) -> Response:
+        self.sessions.answered(response, state)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def page(self, session: CardSession) -> Response:
+        """The page itself; without a card it says how to apply."""
+        words = self._words()
+        change = self._services.cards.change(session.holder)
+        try:
+            state = self._services.cards.state(session.holder)
+        except NoCardError:
+            return make_response(render_template("card/none.html", change=change))
+        shown = self._shown(state)
+        return make_response(
+            render_template(
+                "card/page.html",
+                token=session.token,
+                card=card_view.card(state.card, words),
+                purposes=card_view.purposes(self._services.purposes, state.card.level, words),
+                shown=shown,
+                begin={name: shown[name] for name in BEGINS_WITH},
+            )
+        )
+
+    def code(self, session: CardSession) -> Response:
+        """A fresh code. Times are in seconds from now: the phone's clock does not matter."""
+        purpose = request.args.get("purpose") or None
+        if purpose is not None and purpose not in self._services.purposes:
+            raise BadRequest
+        code = self._services.cards.mint(session.holder, purpose)
+        return jsonify(
+            svg=card_view.qr(code.address),
+            purpose=purpose or "",
+            refresh_in=round(code.refresh_at - code.issued_at, 3),
+            expires_in=round(code.expires_at - code.issued_at, 3),
+        )
+
+    def state(self, session: CardSession) -> Response:
+        """What is to be shown, or 304 while the change counter is the one asked with."""
+        known = request.args.get("change", "")
+        if known.isdigit() and self._services.cards.change(session.holder) == int(known):
+            return Response(status=304)
+        return self._now(session)
+
+    def answer(self, session: CardSession, verification_id: str) -> Response:
+        """Approve or deny a disclosure that waits."""
+        answer = self._body().get("answer")
+        if answer == "approve":
+            self._services.verifications.approve(session.holder, verification_id)
+        elif answer in {"deny", "deny_freeze"}:
+            self._services.verifications.deny(
+                session.holder, verification_id, freeze=answer == "deny_freeze"
+            )
+        else:
+            raise BadRequest
+        return self._now(session)
+
+    def freeze(self, session: CardSession) -> Response:
+        """Stop the card at once."""
+        self._body()
+        card = self._card(session)
+        if card.status is not Status.FROZEN:
+            self._services.cards.freeze(card.credential_id, Actor("holder"), "holder")
+        return self._now(session)
+
+    def unfreeze(self, session: CardSession) -> Response:
+        """Let the card be used again."""
+        self._body()
+        card = self._card(session)
+        if card.status is not Status.ACTIVE:
+            self._services.cards.unfreeze(card.credential_id, Actor("holder"), "holder")
+        return self._now(session)
+
+    def not_me(self, session: CardSession) -> Response:
+        """A use that was not the holder's: the card is frozen, the reason names the use."""
+        verification_id = str(self._body().get("verification_id", ""))
+        card = self._card(session)
+        uses = self._services.cards.history(card.credential_id, limit=HISTORY_ENTRIES)
+        if verification_id not in {use.verification_id for use in uses if use.verification_id}:
+            raise CredentialError("unknown_verification")
+        if card.status is not Status.FROZEN:
+            self._services.cards.freeze(
+                card.credential_id, Actor("holder"), f"not_me:{verification_id}"
+            )
+        return self._now(session)
+
+    def problem(self, error: CredentialError) -> Response:
+        """An error of the card's as the page's script, or a person, reads it."""
+        status = pages.status_of(error)
+        if not pages.wants_json():
+            return pages.error_page(status)
+        words = self._words()
+        key = f"card.problem.{error.code}"
+        sentence = words.say(key if key in words.texts else "card.problem.other")
+        return pages.problem(status, error.code, sentence)
+
+    def _words(self) -> card_view.Words:
+        return card_view.Words(self._services.texts, pages.language())
+
+    def _card(self, session: CardSession) -> Card:
+        card = self._services.cards.of(session.holder)
+        if card is None:
+            raise NoCardError
+        return card
+
+    def _body(self) -> dict[str, object]:
+        body = request.get_json()
+        if not isinstance(body, dict):
+            raise BadRequest
+        return body
+
+    def _now(self, session: CardSession) -> Response:
+        try:
+            state = self._services.cards.state(session.holder)
+        except NoCardError:
+            change = self._services.cards.change(session.holder)
+            return jsonify(change=change, status="", usable=False)
+        return jsonify(self._shown(state))
+
+    def _shown(self, state: CardState) -> dict[str, object]:
+        """The state as JSON: pieces of the page, already in words and escaped."""
+        words = self._words()
+        history = self._services.cards.history(state.card.credential_id, limit=HISTORY_ENTRIES)
+        uses = [card_view.use(use, words) for use in card_view.of_interest(history)]
+        last = next((use for use in uses if use["kind"] == "accepted"), None)
+        return {
+            "change": state.change,
+            "status": state.card.status.value,
+            "usable": state.card.status is Status.ACTIVE,
+            "card": render_template("card/_card.html", card=card_view.card(state.card, words)),
+            "uses": render_template("card/_uses.html", uses=uses[:HISTORY_LINES]),
+            "approval": self._asked(state, words),
+            "last": last
+            and {"id": last["id"], "html": render_template("card/_verified.html", use=last)},
+        }
+
+    def _asked(self, state: CardState, words: card_view.Words) -> dict[str, object] | None:
+        asked = state.pending
+        if asked is None:
+            return None
+        return {
+            "id": asked.verification_id,
+            "expires_in": round(max(0.0, asked.expires_at - state.now), 1),
+            "html": render_template("card/_approval.html", asked=card_view.approval(asked, words)),
+        }
+
+
+def blueprint(
+    services: Services,
+    channel: SignIn,
+    *,
+    refused: type[Exception],
+    unavailable: type[Exception],
+) -> Blueprint:
+    """The addresses of the holder's page; `CardPages` says what the arguments are."""
+    card = CardPages(services, channel, refused, unavailable)
+    routes = Blueprint("card", __name__)
+    routes.add_url_rule("/card", view_func=card.enter)
+    routes.add_url_rule(CALLBACK, view_func=card.back)
+    routes.register_error_handler(CredentialError, card.problem)
+    for rule, method, view in (
+        ("", "GET", card.page),
+        ("code", "GET", card.code),
+        ("state", "GET", card.state),
+        ("approvals/<verification_id>", "POST", card.answer),
+        ("freeze", "POST", card.freeze),
+        ("unfreeze", "POST", card.unfreeze),
+        ("not-me", "POST", card.not_me),
+    ):
+        routes.add_url_rule(
+            f"/card/s/<tag>/{rule}",
+            endpoint=view.__name__,
+            view_func=_in_session(card, view),
+            methods=[method],
+        )
+    return routes
+
+
+def _in_session(card: CardPages, view: View) -> Callable[..., BaseResponse]:
+    """`view` for the visit that the cookie opens, with changes only from its own page."""
+
+    @functools.wraps(view)
+    def checked(tag: str, **arguments: str) -> BaseResponse:
+        request.max_content_length = LONGEST_BODY
+        session = card.sessions.read(request, tag)
+        words = card_view.Words(card.texts, pages.language())
+        if session is None:
+            if request.method == "GET" and not pages.wants_json():
+                return redirect("/card", 303)
+            return pages.problem(SESSION_ENDED, "unauthenticated", words.say("web.error.401.what"))
+        if request.method != "GET" and not is_ours(request, session):
+            return pages.problem(403, "forged", words.say("web.error.403.what"))
+        response = view(session, **arguments)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return checked
