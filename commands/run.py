@@ -16,12 +16,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
 
 from commands import embedded
+from commands.context import Opener
+from commands.demo import PASSWORD_FILE, USER, fill
 from commands.supervisor import Child, Supervisor
 from credentials.keyring import make_file
 from settings import Settings
 
+DEMO_SECRET = "DEMO_SECRET"  # noqa: S105 - the variable's name
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60.0
 # The demo's official account. Nobody outside this machine can reach it, so the values may be known.
@@ -34,10 +40,10 @@ DEMO_ACCOUNT = {
 
 
 @click.command("run")
-def run() -> None:
+@click.pass_obj
+def run(opener: Opener) -> None:
     """Start the whole product in its demo profile: web, worker, Redis, simulator."""
-    settings = Settings(profile="demo")
-    _start(settings, demo=True)
+    _start(Settings(profile="demo"), opener)
 
 
 @click.command("serve")
@@ -51,10 +57,11 @@ def serve() -> None:
             f"not started, because real people's identities would not be safe:\n{lines}\n"
             "Set these in the environment or in .env; README explains each."
         )
-    _start(settings, demo=False)
+    _start(settings)
 
 
-def _start(settings: Settings, *, demo: bool) -> None:
+def _start(settings: Settings, demo: Opener | None = None) -> None:
+    """Start every process and look after them; `demo` opens the services to fill the demo with."""
     if _taken(settings.host, settings.port):
         raise click.ClickException(
             f"something already listens on {settings.host}:{settings.port}; "
@@ -67,10 +74,11 @@ def _start(settings: Settings, *, demo: bool) -> None:
         try:
             environment = _environment(settings, redis_url)
             if demo:
+                fill(demo, settings)
                 environment |= _demo(settings, supervisor, environment)
             _product(settings, supervisor, environment)
             if _wait_until_ready(settings, supervisor):
-                _greet(settings, time.monotonic() - began, demo=demo)
+                _greet(settings, time.monotonic() - began, demo=demo is not None)
             supervisor.watch()
         finally:
             supervisor.stop_all()
@@ -122,8 +130,6 @@ def _demo(
     settings: Settings, supervisor: Supervisor, environment: dict[str, str]
 ) -> dict[str, str]:
     """Start the simulator, unless another platform was named; return what the demo adds."""
-    if not settings.master_keys:
-        make_file(settings.var_dir.resolve() / "master-keys")
     account = {
         name: value if name not in settings.model_fields_set else getattr(settings, name)
         for name, value in DEMO_ACCOUNT.items()
@@ -134,7 +140,7 @@ def _demo(
     port = _free_port(settings.host, settings.port + 1)
     secret = secrets.token_urlsafe(24)
     added["WECHAT_API_BASE"] = f"http://{settings.host}:{port}"
-    added["DEMO_SECRET"] = secret
+    added[DEMO_SECRET] = secret
     supervisor.add(
         Child(
             "simulator",
@@ -148,12 +154,44 @@ def _demo(
                 "SIM_AES_KEY": added["WECHAT_AES_KEY"],
                 "SIM_FOLDER": str(settings.var_dir.resolve() / "simulator"),
                 "SIM_CITIZENS_URL": f"http://{settings.host}:{settings.port}/demo/citizens",
-                "SIM_CITIZENS_SECRET": secret,
+                "SIM_CITIZENS_KEY": secret,
             },
             patience=5,
         )
     )
     return added
+
+
+def master_keys_path(settings: Settings) -> Path:
+    """Where the demo profile, and a machine without MASTER_KEYS, keeps its master keys."""
+    return settings.var_dir.resolve() / "master-keys"
+
+
+def make_master_keys(settings: Settings) -> None:
+    """Make the demo's master keys, unless they are there."""
+    make_file(master_keys_path(settings))
+
+
+def serve_web(settings: Settings, target: str) -> None:
+    """Serve the WSGI application that the factory `target` makes, until SIGTERM.
+
+    One thread a worker, a worker a core, as measured (ARCHITECTURE). The demo alone has more
+    threads: its simulator's page calls the product, which calls the simulator, and so on.
+    """
+    Granian(
+        target,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        factory=True,
+        workers=settings.web_workers or os.cpu_count() or 1,
+        blocking_threads=4 if settings.profile == "demo" else 1,
+        backpressure=256,
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+        workers_kill_timeout=10,
+        log_level=LogLevels.warning,
+    ).serve()
 
 
 def _product(settings: Settings, supervisor: Supervisor, environment: dict[str, str]) -> None:
@@ -168,7 +206,7 @@ def _wait_until_ready(settings: Settings, supervisor: Supervisor) -> bool:
     while not supervisor.stopping and time.monotonic() < deadline:
         supervisor.watch_once()
         try:
-            with urllib.request.urlopen(  # noqa: S310 - our own address, from settings
+            with urllib.request.urlopen(
                 f"http://{_reachable(settings.host)}:{settings.port}/healthz", timeout=2
             ) as answer:
                 if answer.status == 200:
@@ -191,8 +229,8 @@ def _greet(settings: Settings, seconds: float, *, demo: bool) -> None:
         click.echo(f"  {address}/{page:<10} {what}")
     if demo:
         click.echo(
-            "Demo sign-in: desk and console both have the user `demo` with the password "
-            f"in {settings.var_dir / 'demo-password'}"
+            f"Sign in at desk and console as `{USER}` with the password "
+            f"{(settings.var_dir / PASSWORD_FILE).read_text().strip()}"
         )
     click.echo("Ctrl-C stops everything and loses nothing.")
 

@@ -51,7 +51,7 @@ class Citizen:
     @property
     def id_number(self) -> str:
         """All 18 characters: the made-up 17 and their check character."""
-        return id_number.complete(self.first_digits)
+        return self.first_digits + id_number.check_character(self.first_digits)
 
     def portrait(self) -> bytes:
         """The photo as it lies in the package."""
@@ -59,6 +59,10 @@ class Citizen:
         if spec is None or spec.origin is None:
             raise FileNotFoundError(f"{self.package} is not installed; run `make setup`")
         return (Path(spec.origin).parent / self.file).read_bytes()
+
+    def person(self) -> Person:
+        """The citizen as the registry knows them."""
+        return _person(self.name, self.id_number, self.address, self.portrait())
 
     def selfie(self) -> bytes:
         """Another picture of the same person: closer, warmer, turned a little, less sharp; JPEG."""
@@ -90,23 +94,6 @@ CITIZENS = (
         "广东省广州市天河区体育西路2号",
     ),
 )
-
-
-def fill(registry: Registry) -> None:
-    """Add the made-up citizens to the embedded registry."""
-    for citizen in CITIZENS:
-        registry.add(_person(citizen.name, citizen.id_number, citizen.address, citizen.portrait()))
-
-
-def _person(name: str, number: str, address: str, portrait: bytes) -> Person:
-    return Person(
-        name=name,
-        id_number=number,
-        residence=number[:6],
-        address=address,
-        valid_until=datetime.date(2036, 12, 31),
-        portrait=portrait,
-    )
 
 
 def blueprint(registry: Registry, database: redis.Redis, secret: str) -> Blueprint:
@@ -144,13 +131,25 @@ def blueprint(registry: Registry, database: redis.Redis, secret: str) -> Bluepri
         if len(portrait) > LARGEST_PHOTO or not _is_picture(portrait):
             return jsonify(error="Send one photo: JPEG, PNG or WebP, at most 10 MB."), 400
         name = secrets.choice(SURNAMES) + secrets.choice(GIVEN)
-        number = id_number.complete(_made_up_digits())
+        digits = _made_up_digits()
+        number = digits + id_number.check_character(digits)
         registry.add(_person(name, number, "广东省广州市南沙区（演示）", portrait))
         made = {"name": name, "id_number": number, "photo_url": None}
         database.rpush(ADDED, json.dumps(made))
         return jsonify(made), 201
 
     return pages
+
+
+def _person(name: str, number: str, address: str, portrait: bytes) -> Person:
+    return Person(
+        name=name,
+        id_number=number,
+        residence=number[:6],
+        address=address,
+        valid_until=datetime.date(2036, 12, 31),
+        portrait=portrait,
+    )
 
 
 def _added(database: redis.Redis) -> Iterator[dict[str, str | None]]:

@@ -1,0 +1,209 @@
+"""Wires the parts together: `create_app(settings)` for the web, and the command line.
+
+Nothing happens at import. The groups of commands live in `commands/`; what each part needs is
+passed on to it from here and looked up nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import click
+import redis
+from flask import Blueprint, Flask
+
+from bot.channel import PlatformUnavailableError, UnreachableError
+from bot.conversations import Conversations
+from bot.jobs import Jobs, run_worker
+from bot.outbox import Outbox
+from bot.talk import Talk
+from bot.wechat import webhook
+from bot.wechat.channel import WeChatChannel
+from commands import audit, embedded, keys, log, parties, people, rollout, run
+from credentials.authority import Authority, EmbeddedRegistry, HttpAuthority
+from credentials.connection import connect
+from credentials.keyring import Keyring
+from credentials.model import State
+from credentials.sealing import BlindIndex, Sealer
+from credentials.services import Services, build
+from credentials.verification import Receipt, tell_nobody
+from handlers.dialog import DIALOG
+from settings import Settings
+from web import api, console, demo, desk, health, holder, pages, scan, sessions, simulator_proxy
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parts:
+    """The product, put together; web and worker each use what they need of it."""
+
+    settings: Settings
+    services: Services
+    channel: WeChatChannel
+    conversations: Conversations
+    jobs: Jobs
+    talk: Talk
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    """The master keys of the setting, or those that the demo keeps in `VAR_DIR`."""
+    if settings.master_keys:
+        return Keyring.from_entries(settings.master_keys)
+    return Keyring.from_file(run.master_keys_path(settings))
+
+
+def services_of(settings: Settings, database: redis.Redis, jobs: Jobs | None = None) -> Services:
+    """The card's services; with `jobs`, holders are told of verifications in the chat."""
+    keyring = keyring_of(settings)
+
+    def tell(receipt: Receipt) -> None:
+
+        name = "notify_approval" if receipt.state is State.AWAITING_HOLDER else "notify_receipt"
+        if jobs is not None:
+            jobs.enqueue(
+                name,
+                holder=dataclasses.asdict(receipt.holder),
+                verification_id=receipt.verification_id,
+            )
+
+    return build(
+        database,
+        keyring,
+        address=settings.address,
+        authority=_authority(settings, database, Sealer(keyring)),
+        rollout=settings.rollout,
+        told=tell_nobody if jobs is None else tell,
+    )
+
+
+def _authority(settings: Settings, database: redis.Redis, sealer: Sealer) -> Authority:
+    if settings.authority_url:
+        return HttpAuthority(settings.authority_url, settings.authority_key)
+    return EmbeddedRegistry(database, sealer, BlindIndex(database, sealer))
+
+
+def put_together(settings: Settings) -> Parts:
+    """Build every part for one process."""
+    url = settings.redis_url or embedded.url(settings.var_dir)
+    database = connect(url)
+    jobs = Jobs.at(settings.jobs_url, url)
+    services = services_of(settings, database, jobs)
+    channel = WeChatChannel(settings, database, services.sealer)
+    conversations = Conversations(database, services.sealer, home=DIALOG.home)
+    outbox = Outbox(database, services.sealer, {channel.name: channel}, jobs.enqueue)
+    talk = Talk(DIALOG, services, conversations, jobs, outbox, channel, liveness=settings.liveness)
+    return Parts(settings, services, channel, conversations, jobs, talk)
+
+
+def create_app(settings: Settings) -> Flask:
+    """The web application of these settings: every page and address of the contract."""
+    parts = put_together(settings)
+    services = parts.services
+    app = Flask("card", root_path=str(run.ROOT))
+    app.session_interface = sessions.AreaSessions(services.keyring)
+    pages.install(app, services, settings)
+    health.measure(app)
+    card = holder.blueprint(
+        services,
+        parts.channel,
+        refused=UnreachableError,
+        unavailable=PlatformUnavailableError,
+    )
+    for blueprint in (
+        health.blueprint(_probes(parts)),
+        webhook.blueprint(parts.talk.receive, settings, services.redis),
+        scan.blueprint(settings),
+        card,
+        desk.blueprint(services),
+        api.blueprint(services),
+        console.blueprint(services, parts.conversations),
+        *_demo(parts),
+    ):
+        app.register_blueprint(blueprint)
+    return app
+
+
+def _demo(parts: Parts) -> Iterator[Blueprint]:
+    """What the demo profile adds: the way to the simulator, and the made-up citizens."""
+    settings, registry = parts.settings, parts.services.authority
+    secret = os.environ.get(run.DEMO_SECRET, "")
+    if settings.profile != "demo" or not secret:
+        return
+    yield simulator_proxy.blueprint(settings.api_base)
+    if isinstance(registry, EmbeddedRegistry):
+        yield demo.blueprint(registry, parts.services.redis, secret)
+
+
+def _probes(parts: Parts) -> dict[str, health.Probe]:
+    """What `/readyz` asks: Redis, the broker of jobs, and the keys."""
+    keyring = parts.services.keyring
+    return {
+        "redis": parts.services.redis.ping,
+        "jobs": parts.jobs.figures,
+        "keys": lambda: keyring.derive(keyring.current, "readiness"),
+    }
+
+
+@contextlib.contextmanager
+def opened_services() -> Iterator[Services]:
+    """The services for one command, against the same Redis as the running product."""
+    settings = Settings()
+    with contextlib.ExitStack() as stack:
+        url = settings.redis_url or stack.enter_context(embedded.borrowed(settings.var_dir))
+        if not settings.master_keys:
+            run.make_master_keys(settings)
+        database = connect(url)
+        stack.callback(database.close)
+        yield services_of(settings, database)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.pass_context
+def main(context: click.Context) -> None:
+    """A virtual identity card inside a messaging account: run it, and look after it."""
+    log.configure(Settings().log_level)
+    context.obj = opened_services
+
+
+@main.command(hidden=True)
+def web() -> None:
+    """Serve pages, the API and the webhook; `run` and `serve` start it."""
+    run.serve_web(Settings(), "app:create_app_from_environment")
+
+
+@main.command(hidden=True)
+def worker() -> None:
+    """Do background jobs until SIGTERM; `run` and `serve` start it."""
+    parts = put_together(Settings())
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_worker(parts.jobs, parts.talk.functions(), stop)
+
+
+def create_app_from_environment() -> Flask:
+    """What the server's processes call: the application of the environment's settings."""
+    settings = Settings()
+    log.configure(settings.log_level)
+    return create_app(settings)
+
+
+for command in (
+    run.run,
+    run.serve,
+    people.person,
+    parties.verifier,
+    parties.staff,
+    parties.operator,
+    rollout.rollout,
+    keys.keys,
+    audit.audit,
+):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main()
