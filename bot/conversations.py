@@ -2,7 +2,7 @@
 
 | key | holds |
 |---|---|
-| `{wechat:<openid>}:talk` | hash, no personal data: s step, a aside, l language, t since, m last heard, n attempts, j job waited for, h human asked for, v dialog version, g 1 while something is given, d marks of the last turns |
+| `{wechat:<openid>}:talk` | hash, no personal data; its fields are below |
 | `{wechat:<openid>}:given` | what the person gave, sealed; lives for two days after the last turn |
 | `{wechat:<openid>}:lock` | the token of whoever works on it |
 | `{talk}:at:<step>` | sorted set: who is at a step (holders' names), since when |
@@ -10,6 +10,9 @@
 | `{talk}:human`, `{talk}:stuck` | sorted sets: who asked for a human; who cannot get past a step |
 | `{talk}:flow:<day>` | hash: how often somebody went from one step to another, `name>id_number` |
 
+Fields of a talk: s step, a aside, l language, t since when, m last heard, n answers that led
+nowhere, j job waited for, h human asked for, v dialog version, g 1 while something is given,
+d marks of the last turns.
 Of whoever is at home nothing is kept but the language and the marks, for 30 days.
 The three scripts touch one hash tag. The figures lie under a tag of their own and are written
 behind the person's back, when a step changes: they are for operators and decide nothing.

@@ -176,7 +176,7 @@ def _answer(dialog: Dialog, move: Move, name: str, turn: Turn, *, quiet: bool = 
     return _lead(dialog, move, name, where, outcome, turn.at)
 
 
-def _lead(
+def _lead(  # noqa: PLR0917 - the table, where in it, and what to do there
     dialog: Dialog, move: Move, name: str, where: Where, outcome: Outcome, now: float
 ) -> Move:
     """Go where the table says."""

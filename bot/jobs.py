@@ -25,10 +25,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import dramatiq
+import structlog
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware, Retries
 
 from credentials.connection import connect, guard
+from credentials.errors import UnavailableError
 
 NAMESPACE: Final = "jobs"
 HEARTBEAT_MS: Final = 6_000
@@ -38,19 +40,25 @@ RETRIES: Final = 4
 FIRST_PAUSE_MS: Final = 300
 LONGEST_PAUSE_MS: Final = 5_000
 STOP_MS: Final = 20_000
+TEND_SECONDS: Final = 120.0
+FIRST, LAST = 0, 10
 OWN_DATABASE: Final = 1
 
+TALK, FACES = "talk", "faces"
 QUEUES: Final[Mapping[str, str]] = {
-    "turn": "talk",
-    "work": "talk",
-    "errand": "talk",
-    "deliver": "talk",
-    "notify_approval": "talk",
-    "notify_receipt": "talk",
-    "give_up": "talk",
-    "face": "faces",
+    "turn": TALK,
+    "work": TALK,
+    "errand": TALK,
+    "deliver": TALK,
+    "notify_approval": TALK,
+    "notify_receipt": TALK,
+    "give_up": TALK,
+    "face": FACES,
 }
 """Each job by its name, and the queue it waits in."""
+
+
+log = structlog.get_logger(__name__)
 
 
 class JobsError(Exception):
@@ -95,7 +103,7 @@ def build_broker(address: str) -> RedisBroker:
         raise JobsError(f"JOBS_URL must be redis://, rediss:// or unix://, not {scheme}://")
     retries = Retries(max_retries=RETRIES, min_backoff=FIRST_PAUSE_MS, max_backoff=LONGEST_PAUSE_MS)
     middleware: list[Middleware] = [retries]
-    return RedisBroker(
+    return RedisBroker(  # type: ignore[no-untyped-call]
         client=connect(address),
         namespace=NAMESPACE,
         heartbeat_timeout=HEARTBEAT_MS,
@@ -115,8 +123,13 @@ class Jobs:
         """The jobs that these two settings mean."""
         return cls(build_broker(jobs_address(jobs_url, redis_url)))
 
-    def enqueue(self, name: str, **arguments: object) -> None:
+    def enqueue(self, name: str, *, delay_s: float = 0.0, **arguments: object) -> None:
         """Have a job done; the arguments are JSON values without personal data.
+
+        Args:
+            name: one of `QUEUES`.
+            delay_s: how many seconds to wait first.
+            arguments: what the job's function takes.
 
         Raises:
             UnavailableError: when the broker cannot take it: it will not be done.
@@ -126,7 +139,7 @@ class Jobs:
             queue_name=QUEUES[name], actor_name=name, args=(), kwargs=arguments, options={}
         )
         with guard():
-            self.broker.enqueue(message)
+            self.broker.enqueue(message, delay=round(delay_s * 1000) if delay_s > 0 else None)
 
     def figures(self) -> list[QueueFigures]:
         """The queues' lengths and ages, for the dashboard.
@@ -163,10 +176,18 @@ def build_worker(
         queues: only these; all by default.
     """
     for name, function in functions.items():
-        options = {} if name == "give_up" else {"on_retry_exhausted": "give_up"}
-        dramatiq.actor(
-            function, broker=jobs.broker, actor_name=name, queue_name=QUEUES[name], **options
+        options: dict[str, Any] = {"on_retry_exhausted": "give_up"}
+        if name == "give_up":
+            options = {}
+        queue = QUEUES[name]
+        declare = dramatiq.actor(
+            broker=jobs.broker,
+            actor_name=name,
+            queue_name=queue,
+            priority=LAST if queue == FACES else FIRST,
+            **options,
         )
+        declare(function)
     return dramatiq.Worker(
         jobs.broker, queues=queues, worker_threads=threads, worker_timeout=POLL_MS
     )
@@ -177,11 +198,30 @@ def run_worker(
     functions: Mapping[str, Callable[..., None]],
     stop: threading.Event,
     *,
+    tend: Callable[[], None] | None = None,
     threads: int = 2,
     queues: set[str] | None = None,
 ) -> None:
-    """Do jobs until `stop` is set; what is being done then is finished first."""
+    """Do jobs until `stop` is set; what is being done then is finished first.
+
+    Args:
+        jobs: where they wait.
+        functions: as in `build_worker`.
+        stop: set it to end.
+        tend: called at the start and every two minutes, to find what was left lying.
+        threads: as in `build_worker`.
+        queues: as in `build_worker`.
+    """
     worker = build_worker(jobs, functions, threads=threads, queues=queues)
     worker.start()
-    stop.wait()
-    worker.stop(timeout=STOP_MS)
+    try:
+        while True:
+            if tend is not None:
+                try:
+                    tend()
+                except UnavailableError as error:
+                    log.warning("nothing tended", reason=str(error))
+            if stop.wait(TEND_SECONDS):
+                return
+    finally:
+        worker.stop(timeout=STOP_MS)

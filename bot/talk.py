@@ -19,19 +19,14 @@ import structlog
 
 from bot import engine
 from bot.channel import Channel, MediaGoneError, PlatformUnavailableError
-from bot.conversations import (
-    BusyError,
-    Conversations,
-    HeardBeforeError,
-    LostError,
-    Taken,
-)
+from bot.conversations import BusyError, Conversations, HeardBeforeError, LostError, Taken
 from bot.engine import Conversation, Line, Move
 from bot.jobs import Jobs
 from bot.outbox import Outbox
 from credentials.errors import CredentialError, UnavailableError
-from credentials.model import Holder
+from credentials.model import Holder, State
 from credentials.services import Services
+from credentials.verification import Receipt
 from handlers import notices
 from handlers.steps import Dialog, MediaError, Outcome, Task, Word, Work, checked
 from handlers.turn import Kind, Reply, Say, Turn
@@ -68,10 +63,10 @@ class Talk:
         dialog: Dialog,
         services: Services,
         conversations: Conversations,
+        *,
         jobs: Jobs,
         outbox: Outbox,
         channel: Channel,
-        *,
         liveness: str = "challenge",
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -96,18 +91,17 @@ class Talk:
         except HeardBeforeError:
             return None
         except (BusyError, LostError):
-            self._jobs.enqueue("turn", **self._pack(turn))
+            holder = _pack_holder(turn.holder)
+            self._jobs.enqueue("turn", holder=holder, sealed=self._seal(turn))
             return None
         if turn.kind is Kind.UNFOLLOW:
             return None
         kept = self._outbox.take_kept(turn.holder)
-        first, *rest = _merged((*kept, *replies)) or (None,)
-        if first is not None and time.monotonic() - began > LATE_SECONDS:
-            first, rest = None, [first, *rest]
-        if rest:
-            self._outbox.put(turn.holder, tuple(rest), f"turn:{turn.key or turn.at}")
-            self._jobs.enqueue("deliver", holder=_pack_holder(turn.holder))
-        return first
+        merged = _merged((*kept, *replies))
+        at_once = 0 if time.monotonic() - began > LATE_SECONDS else 1
+        if later := merged[at_once:]:
+            self._outbox.put(turn.holder, later, f"turn:{turn.key or turn.at}")
+        return merged[0] if merged and at_once else None
 
     def finish(self, holder: Holder, job_id: str, outcome: Outcome) -> None:
         """Carry on with a slow work's outcome, if the conversation still waits for it.
@@ -131,7 +125,6 @@ class Talk:
             self._conversations.keep(taken, move.conversation)
             leaving.done = True
         log.info("work finished", step=name, outcome=outcome.name)
-        self._outbox.deliver(holder)
 
     def functions(self) -> Mapping[str, Callable[..., None]]:
         """The jobs of the talk, for a worker, by the names of `bot.jobs.QUEUES`."""
@@ -146,17 +139,9 @@ class Talk:
             "give_up": self._give_up,
         }
 
-    def notify_approval(self, holder: Holder, verification_id: str) -> None:
-        """Have the holder asked, in the chat, for a disclosure that waits for approval."""
-        self._jobs.enqueue(
-            "notify_approval", holder=_pack_holder(holder), verification_id=verification_id
-        )
-
-    def notify_receipt(self, holder: Holder, verification_id: str) -> None:
-        """Have the holder told, in the chat, who was told what."""
-        self._jobs.enqueue(
-            "notify_receipt", holder=_pack_holder(holder), verification_id=verification_id
-        )
+    def tend(self) -> None:
+        """Have messages delivered whose delivery was forgotten, as by a broker that was lost."""
+        self._outbox.wake_stuck()
 
     # One turn.
 
@@ -164,7 +149,7 @@ class Talk:
         taken = self._conversations.take(turn.holder, turn.key)
         with _Leaving(self._conversations, taken) as leaving:
             if turn.kind is Kind.UNFOLLOW:
-                self._outbox.erase(turn.holder)
+                self._outbox.forget(turn.holder)
                 self._conversations.erase(taken)
                 leaving.done = True
                 return ()
@@ -195,7 +180,7 @@ class Talk:
             queue = "face" if move.job in FACE_WORKS else "work"
             self._jobs.enqueue(queue, holder=holder, job_id=move.conversation.job)
         for errand in move.errands:
-            self._jobs.enqueue("errand", holder=holder, name=errand, key=key)
+            self._jobs.enqueue("errand", holder=holder, errand=errand, key=key)
 
     def _render(self, move: Move) -> tuple[Reply, ...]:
         """What a move says, as one message: its sentences one below the other."""
@@ -244,7 +229,6 @@ class Talk:
         except HeardBeforeError:
             replies = ()
         self._outbox.put(whose, replies, f"turn:{turn.key or turn.at}")
-        self._outbox.deliver(whose)
 
     def _do_work(self, holder: Mapping[str, str], job_id: str) -> None:
         """Do the slow work that a conversation waits for, and carry on."""
@@ -266,29 +250,27 @@ class Talk:
         log.info("work done", step=conversation.step, seconds=round(time.monotonic() - began, 3))
         self.finish(whose, job_id, outcome)
 
-    def _do_errand(self, holder: Mapping[str, str], name: str, key: str) -> None:
+    def _do_errand(self, holder: Mapping[str, str], errand: str, key: str) -> None:
         """Do what nobody waits for, and send what it gives."""
         whose = Holder(**holder)
         task = self._task(self._conversations.look(whose))
-        self._outbox.put(whose, notices.ERRANDS[name](task), f"errand:{name}:{key}")
-        self._outbox.deliver(whose)
+        self._outbox.put(whose, notices.ERRANDS[errand](task), f"errand:{errand}:{key}")
 
-    def _do_deliver(self, holder: Mapping[str, str]) -> None:
-        self._outbox.deliver(Holder(**holder))
+    def _do_deliver(self, channel: str, openid: str) -> None:
+        """Send what waits for a person; the outbox asks for it by itself."""
+        self._outbox.deliver(Holder(channel, openid))
 
     def _do_notify_approval(self, holder: Mapping[str, str], verification_id: str) -> None:
         whose = Holder(**holder)
         task = self._task(self._conversations.look(whose))
         replies = notices.ask_approval(task, verification_id)
         self._outbox.put(whose, replies, f"approval:{verification_id}")
-        self._outbox.deliver(whose)
 
     def _do_notify_receipt(self, holder: Mapping[str, str], verification_id: str) -> None:
         whose = Holder(**holder)
         task = self._task(self._conversations.look(whose))
         replies = notices.give_receipt(task, verification_id)
         self._outbox.put(whose, replies, f"receipt:{verification_id}")
-        self._outbox.deliver(whose)
 
     def _give_up(self, message: Mapping[str, object], retries: Mapping[str, object]) -> None:
         """A job failed again and again: whoever waits for it is told, and may try again."""
@@ -298,8 +280,8 @@ class Talk:
             holder = Holder(**arguments["holder"])
             self.finish(holder, str(arguments["job_id"]), UNAVAILABLE)
 
-    def _pack(self, turn: Turn) -> dict[str, object]:
-        """A turn as a job's arguments: what was said may be a name, so it is sealed."""
+    def _seal(self, turn: Turn) -> str:
+        """A turn as a job's argument: what was said may be a name, so it is sealed."""
         fields = {
             "kind": str(turn.kind),
             "text": turn.text,
@@ -308,8 +290,21 @@ class Talk:
             "key": turn.key,
             "extra": dict(turn.extra),
         }
-        sealed = self._services.sealer.seal_json(f"{turn.holder.tag}:turn", fields)
-        return {"holder": _pack_holder(turn.holder), "sealed": sealed.hex()}
+        return self._services.sealer.seal_json(f"{turn.holder.tag}:turn", fields).hex()
+
+
+def teller(jobs: Jobs) -> Callable[[Receipt], None]:
+    """What `credentials.services.build` is given as `told`: it has holders told in the chat."""
+
+    def tell(receipt: Receipt) -> None:
+        asked = receipt.state is State.AWAITING_HOLDER
+        jobs.enqueue(
+            "notify_approval" if asked else "notify_receipt",
+            holder=_pack_holder(receipt.holder),
+            verification_id=receipt.verification_id,
+        )
+
+    return tell
 
 
 class _Leaving:

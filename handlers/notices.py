@@ -35,15 +35,16 @@ def draw_card(task: Task) -> tuple[Reply, ...]:
 def ask_approval(task: Task, verification_id: str) -> tuple[Reply, ...]:
     """Who asks, where, what for and for which fields; nothing if it is answered already."""
     try:
-        pending = task.services.cards.state(task.holder).pending
+        state = task.services.cards.state(task.holder)
     except UnavailableError:
         raise
     except CredentialError:
         return ()
+    pending = state.pending
     if pending is None or pending.verification_id != verification_id:
         return ()
     say = task.services.texts.say
-    text = say(task.language, "chat.approval", **approval_values(task, pending))
+    text = say(task.language, "chat.approval", **approval_values(task, pending, state.now))
     words = ("approve", "deny", "deny_and_freeze")
     return (Choices(text, tuple(say(task.language, f"chat.approval.word.{w}") for w in words)),)
 
@@ -54,7 +55,7 @@ def give_receipt(task: Task, verification_id: str) -> tuple[Reply, ...]:
     if card is None:
         return ()
     for use in task.services.cards.history(card.credential_id, RECENT_USES):
-        if use.verification_id == verification_id and use.fields:
+        if use.verification_id == verification_id and use.kind == "accepted":
             return (Say(_receipt(task, use)),)
     return ()
 

@@ -42,7 +42,7 @@ def begin_enrolment(task: Task) -> Outcome:
 @outcomes(
     "passed", "not_registered", "mismatch", "ended", "outside", "taken", "too_often", "unavailable"
 )
-def check_registry(task: Task) -> Outcome:
+def check_registry(task: Task) -> Outcome:  # noqa: PLR0911 - one for each answer
     """Name and ID number with the authority, residence with the rollout, number with the cards."""
     services, limit = task.services, ("registry", task.holder.tag)
     allowance = services.limits.attempt(*limit, REGISTRY_ATTEMPTS, DAY_SECONDS, FACE_PAUSE_SECONDS)
@@ -120,7 +120,7 @@ def match_challenge(task: Task) -> Outcome:
     return _prove(task, look)
 
 
-def _prove(
+def _prove(  # noqa: PLR0911 - one for each way it can end
     task: Task, look: Callable[[selfie.Measured], tuple[compare.Comparison | None, str]]
 ) -> Outcome:
     """The steps that both ways of checking a face share.

@@ -20,6 +20,13 @@ Given = Mapping[str, object]
 """What a person gave so far in the step's course: personal data, sealed where it is kept."""
 
 
+class Catalogue(Protocol):
+    """Anything that knows which sentences are written."""
+
+    def __contains__(self, key: str, /) -> bool:
+        """Whether this text key is written."""
+
+
 class DialogError(Exception):
     """The dialog is not whole; the text names every gap."""
 
@@ -81,26 +88,16 @@ class Task:
     language: str = "zh_CN"
 
 
-class Handler(Protocol):
-    """Looks at one turn, touches no storage, and names an outcome."""
+Handler = Callable[[Turn, Given], Outcome]
+"""Looks at one turn and what was given before, touches no storage, and names an outcome."""
 
-    outcomes: frozenset[str]
-    __name__: str
+Doer = Callable[[Task], Outcome]
+"""Does one thing with the services, and names an outcome.
 
-    def __call__(self, turn: Turn, given: Given) -> Outcome:
-        """What the turn means at this step."""
+It may be called twice when a worker is killed, so twice must mean once.
+"""
 
-
-class Doer(Protocol):
-    """Does one thing with the services, and names an outcome."""
-
-    outcomes: frozenset[str]
-    __name__: str
-
-    def __call__(self, task: Task) -> Outcome:
-        """Do it. It may be done twice when a worker is killed, so twice must mean once."""
-
-
+PUNCTUATION = " .。!?,、\"'“”「」"
 Function = TypeVar("Function", bound=Callable[..., Outcome])
 
 
@@ -247,10 +244,10 @@ class Dialog:
 def plain(text: str) -> str:
     """A short answer without what fingers and keyboards add: width, case, blanks, full stops."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(folded.split()).strip(" .。!!?？,，、\"'“”「」")
+    return " ".join(folded.split()).strip(PUNCTUATION)
 
 
-def checked(dialog: Dialog, texts: object) -> Dialog:
+def checked(dialog: Dialog, texts: Catalogue) -> Dialog:
     """The same dialog, if it is whole.
 
     Args:
@@ -263,9 +260,7 @@ def checked(dialog: Dialog, texts: object) -> Dialog:
     """
     gaps = [*_gaps(dialog), *_unreachable(dialog)]
     gaps += [
-        f"the text {key} is not written"
-        for key in sorted(set(keys_of(dialog)))
-        if key not in texts  # type: ignore[operator]  # `Texts` and a test's set both contain
+        f"the text {key} is not written" for key in sorted(set(keys_of(dialog))) if key not in texts
     ]
     if gaps:
         raise DialogError("the dialog is not whole: " + "; ".join(gaps))
@@ -315,15 +310,20 @@ def _gaps(dialog: Dialog) -> Iterator[str]:
         yield f"home {dialog.home!r} is not a step that asks"
     for name, step in dialog.steps.items():
         function = step.takes if isinstance(step, Ask) else step.does
-        declared = getattr(function, "outcomes", frozenset())
+        declared: frozenset[str] = getattr(function, "outcomes", frozenset())
+        named = getattr(function, "__name__", repr(function))
         if not declared:
-            yield f"{name}: {function.__name__} declares no outcomes"
+            yield f"{name}: {named} declares no outcomes"
         for missing in sorted(declared - step.leads.keys()):
             yield f"{name}: the outcome {missing} leads nowhere"
         for unknown in sorted(step.leads.keys() - declared):
-            yield f"{name}: {function.__name__} never names the outcome {unknown}"
+            yield f"{name}: {named} never names the outcome {unknown}"
         if isinstance(step, Work) and step.slow and "unavailable" not in step.leads:
             yield f"{name}: a slow work needs a place for unavailable"
+    yield from _places_missing(dialog)
+
+
+def _places_missing(dialog: Dialog) -> Iterator[str]:
     for name, where in _wheres(dialog):
         if not isinstance(where, (Again, Back, Done)) and _target(dialog, name, where) not in (
             dialog.steps

@@ -6,11 +6,13 @@ import datetime
 from typing import Final
 
 from credentials.errors import CredentialError, LifecycleError, RefusalError
-from credentials.model import Actor, Approval, Card, Status, Use
+from credentials.model import Actor, Approval, Status, Use
 from handlers.answers import CHINA
 from handlers.steps import Outcome, Task, outcomes
 
 HISTORY_LINES: Final = 5
+HISTORY_READ: Final = 10
+INNER_KINDS: Final = frozenset({"activated", "abandoned"})
 BY_HOLDER: Final = Actor("holder")
 
 
@@ -32,7 +34,8 @@ def list_uses(task: Task) -> Outcome:
     card = task.services.cards.of(task.holder)
     if card is None:
         return Outcome("none")
-    uses = task.services.cards.history(card.credential_id, HISTORY_LINES)
+    told = task.services.cards.history(card.credential_id, HISTORY_READ)
+    uses = [use for use in told if use.kind not in INNER_KINDS][:HISTORY_LINES]
     if not uses:
         return Outcome("unused")
     lines = "\n".join(use_line(task, use) for use in uses)
@@ -47,8 +50,8 @@ def freeze_card(task: Task) -> Outcome:
         return Outcome("none")
     try:
         task.services.cards.freeze(card.credential_id, BY_HOLDER)
-    except LifecycleError:
-        return Outcome("already" if _status(task, card) is Status.FROZEN else "ended")
+    except LifecycleError as error:
+        return Outcome("already" if error.details.get("status") == Status.FROZEN else "ended")
     return Outcome("frozen")
 
 
@@ -60,8 +63,8 @@ def unfreeze_card(task: Task) -> Outcome:
         return Outcome("none")
     try:
         task.services.cards.unfreeze(card.credential_id, BY_HOLDER)
-    except LifecycleError:
-        return Outcome("already" if _status(task, card) is Status.ACTIVE else "ended")
+    except LifecycleError as error:
+        return Outcome("already" if error.details.get("status") == Status.ACTIVE else "ended")
     return Outcome("active")
 
 
@@ -121,15 +124,18 @@ def deny_and_freeze(task: Task) -> Outcome:
     return _deny(task, freeze=True)
 
 
-def approval_values(task: Task, approval: Approval) -> dict[str, object]:
-    """What the question about a disclosure shows: who, where, what for, which fields, number."""
+def approval_values(task: Task, approval: Approval, now: float) -> dict[str, object]:
+    """What the question about a disclosure shows: who, where, what for, which fields, number.
+
+    `now` is Redis's, as in `CardState`.
+    """
     return {
         "verifier": approval.verifier,
         "desk": approval.desk or "—",
         "purpose": task.services.texts.say(task.language, f"purpose.{approval.purpose}"),
         "fields": _fields(task, approval),
         "number": approval.number,
-        "seconds": max(0, round(approval.expires_at - task.now)),
+        "seconds": max(0, round(approval.expires_at - now)),
     }
 
 
@@ -174,11 +180,6 @@ def _pending(task: Task) -> Approval | None:
 
 def _fields(task: Task, approval: Approval) -> str:
     return field_names(task, approval.fields)
-
-
-def _status(task: Task, card: Card) -> Status | None:
-    now = task.services.cards.get(card.credential_id)
-    return now.status if now is not None else None
 
 
 def _known(task: Task, key: str, otherwise: str) -> str:
