@@ -108,7 +108,7 @@ def find_face(pixels: Pixels) -> Face:
         and face.width >= SECOND_FACE_WIDTH * main.width
     )
     if others:
-        raise PhotoError("many_faces", faces=others + 1)
+        raise PhotoError("many_faces")
     return main
 
 
