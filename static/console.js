@@ -1,0 +1,105 @@
+// The console: lists that renew themselves, ages that grow, and a keyboard that reaches it all.
+const $ = (id) => document.getElementById(id);
+const list = $("list");
+const ASK_MS = 1500;
+const LATE_S = 600;
+let tag = "";
+let ahead = 0; // the server's clock before ours, in seconds
+let chosen = -1;
+
+// --- ages ----------------------------------------------------------------------
+
+function age(seconds) {
+  const language = document.documentElement.lang;
+  const unit = (value, name) =>
+    new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "narrow" }).format(value);
+  if (seconds < 60) return unit(Math.max(0, Math.floor(seconds)), "second");
+  if (seconds < 3600) return unit(Math.floor(seconds / 60), "minute");
+  if (seconds < 86400) return `${unit(Math.floor(seconds / 3600), "hour")} ${unit(Math.floor((seconds % 3600) / 60), "minute")}`;
+  return unit(Math.floor(seconds / 86400), "day");
+}
+
+function growOlder() {
+  for (const time of document.querySelectorAll("[data-age]")) {
+    const seconds = Date.now() / 1000 + ahead - Number(time.dataset.at);
+    time.title ||= time.textContent;
+    time.textContent = age(seconds);
+    time.classList.toggle("late", seconds > LATE_S);
+  }
+}
+
+// --- renewing --------------------------------------------------------------------
+
+async function renew() {
+  if (document.hidden || !$("live-sign")) return;
+  try {
+    const answer = await fetch(location.href, {
+      headers: { "X-Fragment": "1", ...(tag && { "If-None-Match": tag }) },
+      cache: "no-store",
+    });
+    if (answer.redirected || answer.status === 401) return location.reload();
+    const date = Date.parse(answer.headers.get("Date") ?? "");
+    if (date) ahead = date / 1000 - Date.now() / 1000;
+    if (answer.ok) {
+      tag = answer.headers.get("ETag") ?? "";
+      list.innerHTML = await answer.text();
+      choose(chosen);
+    }
+    fresh(answer.ok || answer.status === 304);
+  } catch {
+    fresh(false);
+  }
+  growOlder();
+}
+
+function fresh(is) {
+  $("live-sign").classList.toggle("stale", !is);
+  $("live-sign").textContent = is ? document.body.dataset.fresh : document.body.dataset.stale;
+}
+
+// --- keyboard ---------------------------------------------------------------------
+
+const rows = () => [...list.querySelectorAll(".rows tbody tr")];
+
+function choose(index) {
+  const all = rows();
+  chosen = all.length ? Math.min(Math.max(index, -1), all.length - 1) : -1;
+  all.forEach((row, place) => row.classList.toggle("chosen", place === chosen));
+}
+
+function move(by) {
+  choose(Math.max(0, chosen + by));
+  const row = rows()[chosen];
+  row?.scrollIntoView({ block: "nearest" });
+  row?.querySelector("a.open")?.focus({ preventScroll: true });
+}
+
+const keys = {
+  "/": () => $("q")?.focus(),
+  j: () => move(1),
+  k: () => move(-1),
+  "?": () => $("help").showModal(),
+  Enter: () => rows()[chosen]?.querySelector("a.open")?.click(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
+  if (event.target.closest("input, select, textarea")) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
+  const place = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  const act = keys[event.key] ?? (place && (() => place.click()));
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+$("help-button").addEventListener("click", () => $("help").showModal());
+for (const select of document.querySelectorAll(".filters select")) {
+  select.addEventListener("change", () => select.form.requestSubmit());
+}
+
+growOlder();
+setInterval(renew, ASK_MS);

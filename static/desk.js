@@ -1,0 +1,312 @@
+// The desk: one scan after another. One state fills the screen; everything else is in its service.
+import { startCamera, stopCamera, setUpCamera } from "./desk-camera.js";
+
+const body = document.body;
+const words = JSON.parse(body.dataset.words);
+const $ = (id) => document.getElementById(id);
+const stage = $("stage");
+const field = $("code");
+const POLL_MS = 1000;
+const TODAY_MS = 5000;
+const RETRIES = 3;
+const SHY_MS = 600; // a tap this soon after a result was meant for what was there before
+const byTouch = matchMedia("(pointer: coarse)").matches;
+
+const kept = {
+  get: (name) => localStorage.getItem(`desk:${body.dataset.user}:${name}`) ?? "",
+  set: (name, value) => localStorage.setItem(`desk:${body.dataset.user}:${name}`, value),
+};
+let state = "ready";
+let since = 0;
+let round = 0; // grows with every guest; an answer that comes for an earlier one is dropped
+let lastCode = "";
+let todayTag = "";
+
+const say = (key, values = {}) =>
+  Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), words[key]);
+
+// --- showing -----------------------------------------------------------------
+
+function show(name, spoken = "") {
+  state = name;
+  since = performance.now();
+  stage.dataset.state = name;
+  for (const part of stage.querySelectorAll("[data-for]")) part.hidden = part.dataset.for !== name;
+  $("next").hidden = !["accepted", "refused"].includes(name);
+  $("spoken").textContent = spoken;
+  if (!byTouch && !$("setup").open) field.focus({ preventScroll: true });
+  if (byTouch) scrollTo({ top: 0 });
+}
+
+function ready() {
+  round += 1;
+  $("portrait").removeAttribute("src");
+  $("fields").replaceChildren();
+  show("ready");
+}
+
+function showAccepted(answer) {
+  const told = answer.fields.map(({ label, value, warn }) => {
+    const row = document.createElement("div");
+    row.className = warn ? "told-field warn" : "told-field";
+    const term = document.createElement("dt");
+    term.textContent = label;
+    const detail = document.createElement("dd");
+    detail.textContent = value;
+    const copy = document.createElement("button");
+    copy.type = "button";
+    copy.className = "button";
+    copy.textContent = words["desk.copy"];
+    copy.setAttribute("aria-label", say("desk.copy.of", { field: label }));
+    copy.addEventListener("click", () => copyText(value, copy));
+    row.append(term, detail, copy);
+    return row;
+  });
+  $("fields").replaceChildren(...told);
+  $("portrait-box").hidden = !answer.portrait;
+  $("portrait-box").parentElement.classList.toggle("with-portrait", Boolean(answer.portrait));
+  if (answer.portrait) $("portrait").src = `data:image/jpeg;base64,${answer.portrait}`;
+  const at = { time: answer.time, purpose: answer.purpose_label };
+  $("accepted-at").textContent = say("desk.accepted.at", at);
+  navigator.vibrate?.(80);
+  const spoken = answer.fields.map(({ label, value }) => `${label} ${value}`).join(", ");
+  show("accepted", `${words["desk.accepted.title"]}. ${spoken}`);
+}
+
+function showRefused({ reason, say: tell, do: todo }) {
+  $("reason").textContent = reason;
+  $("say").textContent = tell;
+  $("do").textContent = todo;
+  navigator.vibrate?.([120, 80, 120]);
+  show("refused", `${reason}. ${todo}`);
+}
+
+const showRefusedAs = (code) =>
+  showRefused(Object.fromEntries(["reason", "say", "do"].map((part) => [part, words[`desk.refused.${code}.${part}`]])));
+
+async function copyText(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  button.textContent = words["desk.copied"];
+  setTimeout(() => (button.textContent = words["desk.copy"]), 1500);
+  if (!byTouch) field.focus({ preventScroll: true });
+}
+
+// --- asking the server ---------------------------------------------------------
+
+async function ask(path, options = {}) {
+  const answer = await fetch(path, {
+    ...options,
+    headers: { Accept: "application/json", "X-CSRF-Token": body.dataset.csrf, ...options.headers },
+  });
+  if (answer.status === 401) location.assign("/desk/sign-in");
+  return answer;
+}
+
+// A request whose answer was lost is sent again with the same id, and gets the same answer.
+async function askSurely(path, options) {
+  for (let left = RETRIES; ; left -= 1) {
+    try {
+      const answer = await ask(path, options);
+      $("offline").hidden = true;
+      return answer;
+    } catch (error) {
+      if (left === 0) throw error;
+      $("offline").hidden = false;
+      await wait(700);
+    }
+  }
+}
+
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+
+function newId() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 15) | 64;
+  bytes[8] = (bytes[8] & 63) | 128;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+async function scan(code) {
+  if (["checking", "waiting"].includes(state) || $("setup").open) return;
+  round += 1;
+  const mine = round;
+  lastCode = code;
+  show("checking", words["desk.checking.title"]);
+  try {
+    const answer = await askSurely("/desk/verifications", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ code, purpose: kept.get("purpose"), desk: kept.get("desk"), request_id: newId() }),
+    });
+    const told = await answer.json();
+    if (mine === round) take(answer, told, mine);
+  } catch {
+    if (mine === round) showRefusedAs("unavailable");
+  }
+  refreshToday();
+}
+
+function take(answer, told, mine) {
+  if (!answer.ok) showRefused(told);
+  else if (told.state === "accepted") showAccepted(told);
+  else if (told.state === "denied") showRefused(told.refusal);
+  else if (state !== "waiting") waitForGuest(told, mine);
+}
+
+async function waitForGuest(first, mine) {
+  const ends = performance.now() + first.wait_s * 1000;
+  $("number").textContent = first.number;
+  const spoken = `${words["desk.waiting.title"]}. ${[...String(first.number)].join(" ")}`;
+  show("waiting", spoken);
+  while (mine === round && state === "waiting") {
+    const left = Math.max(0, (ends - performance.now()) / 1000);
+    $("left").value = first.wait_s ? left / first.wait_s : 0;
+    $("left-words").textContent = say("desk.waiting.left", { seconds: Math.ceil(left) });
+    await wait(POLL_MS);
+    if (mine !== round) return;
+    try {
+      const answer = await ask(`/desk/verifications/${first.verification_id}`);
+      const told = await answer.json();
+      $("offline").hidden = true;
+      if (mine !== round) return;
+      if (answer.status === 503) continue;
+      // The server counts a guest who let the time pass as one who denied; staff say it otherwise.
+      const over = performance.now() > ends - POLL_MS;
+      if (answer.ok && told.state !== "accepted" && over) showRefusedAs("no_answer");
+      else if (!answer.ok || told.state !== "awaiting_holder") take(answer, told, mine);
+    } catch {
+      $("offline").hidden = false;
+      if (performance.now() > ends + 3 * POLL_MS) showRefusedAs("unavailable");
+    }
+  }
+  refreshToday();
+}
+
+// --- today -----------------------------------------------------------------------
+
+async function refreshToday() {
+  const desk = encodeURIComponent(kept.get("desk"));
+  try {
+    const answer = await ask(`/desk/today?desk=${desk}`, { headers: todayTag ? { "If-None-Match": todayTag } : {} });
+    if (!answer.ok) return;
+    todayTag = answer.headers.get("ETag") ?? "";
+    const { rows } = await answer.json();
+    $("today-empty").hidden = rows.length > 0;
+    $("today-count").textContent = rows.length ? say("desk.today.count", { count: rows.length }) : "";
+    $("today").replaceChildren(...rows.map(todayRow));
+  } catch {
+    // the next tick asks again
+  }
+}
+
+function todayRow({ time, purpose, state: outcome, word }) {
+  const row = document.createElement("li");
+  const parts = [["time", time], ["span", purpose], ["span", word]].map(([tag, text]) => {
+    const part = document.createElement(tag);
+    part.textContent = text;
+    return part;
+  });
+  parts[2].className = `mark ${outcome}`;
+  row.append(...parts);
+  return row;
+}
+
+// --- purpose and place ---------------------------------------------------------
+
+const dialog = $("setup");
+
+function chosen() {
+  return [...dialog.querySelectorAll("input[name=purpose]")].find(({ value }) => value === kept.get("purpose"));
+}
+
+function openSetup() {
+  const radios = [...dialog.querySelectorAll("input[name=purpose]")];
+  const radio = chosen() ?? (radios.length === 1 ? radios[0] : undefined);
+  if (radio) radio.checked = true;
+  if ($("desk-field")) $("desk-field").value = kept.get("desk");
+  dialog.showModal();
+}
+
+function applySetup() {
+  $("purpose-name").textContent = chosen()?.dataset.label ?? "";
+  $("desk-name").textContent = body.dataset.desk || kept.get("desk");
+  todayTag = "";
+  refreshToday();
+  if (!byTouch) field.focus({ preventScroll: true });
+}
+
+$("setup-form").addEventListener("submit", () => {
+  kept.set("purpose", new FormData($("setup-form")).get("purpose") ?? "");
+  if ($("desk-field")) kept.set("desk", $("desk-field").value.trim());
+  applySetup();
+});
+dialog.addEventListener("cancel", (event) => {
+  if (!chosen()) event.preventDefault();
+});
+$("change").addEventListener("click", openSetup);
+
+// --- scanner, keyboard, tap ---------------------------------------------------
+
+$("entry").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const code = field.value.normalize("NFKC").trim();
+  field.value = "";
+  if (code) scan(code);
+  else if (["accepted", "refused"].includes(state)) ready();
+});
+
+// A scanner is a keyboard: with an input method on, it types into the method's own window.
+field.addEventListener("compositionstart", () => ($("ime").hidden = false));
+field.addEventListener("input", (event) => {
+  if (!event.isComposing && /^[\x20-\x7e]*$/.test(field.value)) $("ime").hidden = true;
+});
+
+document.addEventListener("keydown", (event) => {
+  if (dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape" && ["accepted", "refused"].includes(state)) return ready();
+  const inside = event.target.closest("input, textarea, select, button, a, summary");
+  if (inside) return;
+  if (event.key.length === 1) field.focus();
+  else if (event.key === "Enter" && ["accepted", "refused"].includes(state)) ready();
+});
+
+stage.addEventListener("click", (event) => {
+  if (!["accepted", "refused"].includes(state) || performance.now() - since < SHY_MS) return;
+  if (event.target.closest("button, a, input, dialog") || String(getSelection())) return;
+  ready();
+});
+$("next-button").addEventListener("click", ready);
+$("stop").addEventListener("click", ready);
+
+// --- camera ---------------------------------------------------------------------
+
+setUpCamera({
+  words,
+  // A refused guest may show another code at once; after an accepted one staff look first.
+  wanted: () => ["ready", "refused"].includes(state) && !dialog.open,
+  read: (frame) => ask("/desk/frame", { method: "POST", headers: { "Content-Type": "image/jpeg" }, body: frame }),
+  found: (code) => {
+    if (code !== lastCode) scan(code);
+  },
+  remember: (on) => kept.set("camera", on ? "on" : ""),
+});
+
+applySetup();
+show("ready");
+if (!chosen()) openSetup();
+if (kept.get("camera")) startCamera();
+setInterval(() => {
+  if (!document.hidden) refreshToday();
+}, TODAY_MS);
+addEventListener("pagehide", stopCamera);

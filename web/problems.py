@@ -1,0 +1,75 @@
+"""Refusals as `application/problem+json` (RFC 9457): a stable `code`, and a sentence to act on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from flask import Response, request
+
+from texts import Texts, negotiate
+
+STATUSES = {
+    "malformed": 400,
+    "unauthenticated": 401,
+    "purpose_not_granted": 403,
+    "level_insufficient": 403,
+    "unknown_code": 404,
+    "unknown_verification": 404,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "already_used": 409,
+    "expired": 410,
+    "bad_signature": 422,
+    "frozen": 423,
+    "revoked": 423,
+    "too_many_requests": 429,
+    "unavailable": 503,
+}
+RETRY_SECONDS = 2
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of a refusal; one that is not in the contract says 503."""
+    return STATUSES.get(code, STATUSES["unavailable"])
+
+
+def problem(
+    texts: Texts,
+    code: str,
+    *,
+    wait_s: float | None = None,
+    errors: Sequence[dict[str, str]] = (),
+) -> Response:
+    """The answer that refuses the request at hand.
+
+    Args:
+        texts: the catalogues; `api.title.<code>` and `api.detail.<code>` are asked for.
+        code: one of `STATUSES`; any other is answered as `unavailable`.
+        wait_s: seconds after which it is worth asking again, for Retry-After.
+        errors: what is wrong with the body: `pointer` (RFC 6901) and `code` of each field.
+    """
+    code = code if code in STATUSES else "unavailable"
+    language = negotiate(request.headers.get("Accept-Language", ""))
+    body: dict[str, object] = {
+        "type": f"urn:virtual-identity-card:problem:{code}",
+        "title": texts.say(language, f"api.title.{code}"),
+        "status": STATUSES[code],
+        "code": code,
+        "detail": texts.say(language, f"api.detail.{code}"),
+        "instance": request.path,
+    }
+    if errors:
+        body["errors"] = list(errors)
+    answer = Response(
+        json.dumps(body, ensure_ascii=False),
+        status=STATUSES[code],
+        content_type="application/problem+json",
+    )
+    answer.headers["Content-Language"] = language.replace("_", "-")
+    answer.headers["Vary"] = "Accept-Language"
+    if code == "unauthenticated":
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="verifications"'
+    if code in {"too_many_requests", "unavailable"}:
+        answer.headers["Retry-After"] = str(max(1, round(wait_s or RETRY_SECONDS)))
+    return answer

@@ -1,0 +1,177 @@
+"""Signing in to the desk and the console: two areas, each with a cookie and accounts of its own.
+
+The cookie is Flask's signed one, sent only below its area's path. It names a session that
+Redis holds, so that signing out ends it, wherever the cookie was copied to. On every request:
+
+1. An unsafe method carries the session's CSRF token, or is refused.
+2. The session is known to Redis, and not older than a shift.
+3. Its account exists, and its epoch is the one signed in with: a new password, or an
+   account that was disabled, ends every session at once.
+4. A one-time password opens nothing but the page that replaces it.
+
+| key | holds |
+|---|---|
+| `{s:<area>:<tag>}` | `<time of sign-in> <epoch> <user name>`; ends an hour after the last request |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import redis
+from flask import Flask, request, session
+from flask.sessions import SecureCookieSessionInterface
+from flask_wtf.csrf import generate_csrf, validate_csrf
+from itsdangerous import URLSafeTimedSerializer
+
+from credentials.connection import guard
+
+if TYPE_CHECKING:
+    from credentials.accounts import Account, Accounts
+    from credentials.keyring import Keyring
+    from credentials.services import Services
+    from settings import Settings
+
+AREAS = ("desk", "console")
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+IDLE_S = 60 * 60
+SHIFT_S = 12 * 60 * 60
+COOKIE_PURPOSE = "web-session"
+CSRF_PURPOSE = "web-csrf"
+LONGEST_NEXT = 300
+
+
+class AreaSessions(SecureCookieSessionInterface):
+    """Flask's signed session cookie, one for each area, under the keys of the ring."""
+
+    salt = "web-session"
+
+    def __init__(self, keyring: Keyring, *, secure: bool) -> None:
+        self._keyring = keyring
+        self._secure = secure
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:  # noqa: ARG002
+        """Sign under the current key, read under every key of the ring."""
+        return URLSafeTimedSerializer(
+            cast("Any", _keys(self._keyring, COOKIE_PURPOSE)),
+            salt=self.salt,
+            serializer=self.serializer,
+            signer_kwargs={"key_derivation": self.key_derivation, "digest_method": hashlib.sha256},
+        )
+
+    def get_cookie_name(self, app: Flask) -> str:
+        """`desk`, `console`, or Flask's own name elsewhere."""
+        return area_of(request.path) or super().get_cookie_name(app)
+
+    def get_cookie_path(self, app: Flask) -> str:
+        """Send an area's cookie to that area alone."""
+        area = area_of(request.path)
+        return f"/{area}" if area else super().get_cookie_path(app)
+
+    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002
+        """Send it over https alone, where that is how this server is reached."""
+        return self._secure or request.is_secure
+
+    def get_cookie_samesite(self, app: Flask) -> str:  # noqa: ARG002
+        """Not with requests that another site starts, except by following a link."""
+        return "Lax"
+
+    def get_cookie_httponly(self, app: Flask) -> bool:  # noqa: ARG002
+        """Keep it from scripts."""
+        return True
+
+
+def install(app: Flask, services: Services, settings: Settings) -> None:
+    """Give `app` one signed cookie for each area."""
+    secure = settings.address.startswith("https://")
+    app.session_interface = AreaSessions(services.keyring, secure=secure)
+
+
+def area_of(path: str) -> str:
+    """The area that a path belongs to, or nothing."""
+    first = path.removeprefix("/").partition("/")[0]
+    return first if first in AREAS else ""
+
+
+class Sessions:
+    """The sessions of one area.
+
+    Every method works on the request at hand.
+
+    Raises:
+        UnavailableError: from each method, when Redis does not answer.
+    """
+
+    def __init__(
+        self, area: str, accounts: Accounts, connection: redis.Redis, keyring: Keyring
+    ) -> None:
+        self.area = area
+        self.accounts = accounts
+        self._redis = connection
+        self._keyring = keyring
+
+    def csrf_token(self) -> str:
+        """The token that this session's forms carry."""
+        return str(generate_csrf(secret_key=_keys(self._keyring, CSRF_PURPOSE)))
+
+    def csrf_is_right(self) -> bool:
+        """Whether an unsafe request carries its session's token, as a field or a header (1)."""
+        if request.method in SAFE_METHODS:
+            return True
+        given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token")
+        try:
+            validate_csrf(given, secret_key=_keys(self._keyring, CSRF_PURPOSE), time_limit=SHIFT_S)
+        except ValueError:  # WTForms' ValidationError is one
+            return False
+        return True
+
+    def begin(self, account: Account) -> None:
+        """Start a fresh session: nothing of the one before sign-in is kept (fixation)."""
+        self.end()
+        tag = secrets.token_urlsafe(24)
+        value = f"{time.time():.0f} {account.epoch} {account.username}"
+        with guard():
+            self._redis.set(self._key(tag), value, ex=IDLE_S)
+        session["tag"] = tag
+
+    def end(self) -> None:
+        """End the session here and in Redis, so that a copied cookie is worthless."""
+        tag = session.get("tag")
+        session.clear()
+        if isinstance(tag, str):
+            with guard():
+                self._redis.delete(self._key(tag))
+
+    def account(self) -> Account | None:
+        """Who is signed in, checked against the server's own record (2 and 3)."""
+        tag = session.get("tag")
+        if not isinstance(tag, str):
+            return None
+        with guard():
+            value = cast("bytes | None", self._redis.getex(self._key(tag), ex=IDLE_S))
+        if value is None:
+            return None
+        began, epoch, username = value.decode().split(" ", 2)
+        if time.time() - float(began) > SHIFT_S:
+            return None
+        return self.accounts.of_session(username, int(epoch))
+
+    def _key(self, tag: str) -> str:
+        return f"{{s:{self.area}:{tag}}}"
+
+
+def own_path(target: str, area: str) -> str:
+    """`target` if it is a path of this area, else the area's first page (open redirects)."""
+    home = f"/{area}"
+    inside = target == home or target.startswith((f"{home}/", f"{home}?"))
+    plain = target.isascii() and target.isprintable() and "\\" not in target
+    climbs = "//" in target or ".." in target
+    return target if inside and plain and not climbs and len(target) <= LONGEST_NEXT else home
+
+
+def _keys(keyring: Keyring, purpose: str) -> list[bytes]:
+    """The keys for one purpose, oldest first and current last, as itsdangerous wants them."""
+    return [keyring.derive(version, purpose) for version in reversed(keyring.versions)]
