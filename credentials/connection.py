@@ -8,13 +8,13 @@ next call tries anew, so recovery needs no restart.
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from typing import cast
 
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
+from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 from credentials.errors import UnavailableError
@@ -22,13 +22,6 @@ from credentials.errors import UnavailableError
 CONNECT_SECONDS = 0.7
 ANSWER_SECONDS = 1.0
 CLUSTER_SCHEME = "redis+cluster://"
-
-# A server that answers, but will not work. Inside a script the word stands within a longer
-# sentence, so it is looked for anywhere.
-_UNABLE = re.compile(
-    r"\b(READONLY|OOM|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|BUSY|UNBLOCKED"
-    r"|NOAUTH|WRONGPASS|NOPERM)\b|max number of clients"
-)
 
 
 def connect(url: str) -> redis.Redis:
@@ -62,17 +55,13 @@ def connect(url: str) -> redis.Redis:
 
 @contextlib.contextmanager
 def guard() -> Iterator[None]:
-    """Turn what Redis cannot do now into `UnavailableError`; a program's mistake stays one.
+    """Turn whatever Redis answers instead of an answer into `UnavailableError`.
 
-    Works as a block and as a decorator.
+    Down, slow, READONLY, OOM, LOADING, MASTERDOWN, CLUSTERDOWN, or a value of an unexpected
+    type: in each case nothing is known, so nothing may pass. The cause is chained and named in
+    `details["why"]`. Works as a block and as a decorator.
     """
     try:
         yield
-    except (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ClusterError) as error:
-        raise UnavailableError(what="redis", why=type(error).__name__) from error
-    except redis.RedisError as error:
-        if _UNABLE.search(str(error)) or isinstance(error, redis.exceptions.ReadOnlyError):
-            raise UnavailableError(what="redis", why=type(error).__name__) from error
-        raise
-    except OSError as error:
+    except (redis.RedisError, RedisClusterException, OSError) as error:
         raise UnavailableError(what="redis", why=type(error).__name__) from error
