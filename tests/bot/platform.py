@@ -62,14 +62,14 @@ class FakePlatform:
         return [{key: body[key] for key in body if key != "touser"} for body in bodies]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        request = Request(environ)
-        response = self._answer(request)
+        with Request(environ) as request:
+            response = self._answer(request)
         return response(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
         path = request.path.removeprefix("/cgi-bin/").removeprefix("/")
+        raw = request.get_data(parse_form_data=False)
         media = request.files.get("media")
-        raw = request.get_data()
         body = json.loads(raw) if raw.startswith(b"{") else {}
         call = Call(path, request.args.to_dict(), body, raw=raw)
         if media:

@@ -30,12 +30,12 @@ def xml(**fields: str | int) -> bytes:
 
 
 def message(kind: str = "text", openid: str = OPENID, **fields: str | int) -> bytes:
-    common = {"ToUserName": ACCOUNT, "FromUserName": openid, "CreateTime": int(time.time())}
-    return xml(**common, MsgType=kind, **fields)
+    now = int(time.time())
+    return xml(ToUserName=ACCOUNT, FromUserName=openid, CreateTime=now, MsgType=kind, **fields)
 
 
 def event(name: str, **fields: str | int) -> bytes:
-    return message("event", Event=name, **fields)
+    return message("event", OPENID, Event=name, **fields)
 
 
 def text(words: str, message_id: int | None = None) -> bytes:

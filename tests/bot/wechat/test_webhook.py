@@ -14,6 +14,7 @@ import redis
 from flask import Flask
 
 from bot.wechat import webhook
+from credentials.connection import connect
 from credentials.errors import UnavailableError
 from handlers.turn import Choices, HandOver, Kind, Link, Picture, Reply, Say, Turn
 from settings import Settings
@@ -43,7 +44,6 @@ def platform(talk: Talk, database: redis.Redis, aes_key: str = pushes.AES_KEY) -
         wechat_token=pushes.TOKEN,
         wechat_app_id=pushes.APP_ID,
         wechat_aes_key=aes_key,
-        _env_file=None,
     )
     app = Flask(__name__)
     app.register_blueprint(webhook.blueprint(talk.receive, settings, database))
@@ -142,7 +142,7 @@ class TestForged:
 
     def test_without_a_token_nobody_is_believed(self, talk: Talk, database: redis.Redis) -> None:
         app = Flask(__name__)
-        settings = Settings(_env_file=None, wechat_token="", wechat_aes_key="")
+        settings = Settings(wechat_token="", wechat_aes_key="")
         app.register_blueprint(webhook.blueprint(talk.receive, settings, database))
         signature = pushes.sha1("", "1", "2")
         answer = app.test_client().post(
@@ -185,20 +185,20 @@ class TestReplayed:
         assert plain.post(forged).status_code == 403
         assert len(talk.turns) == 1
 
-    def test_a_persons_nonce_again_at_another_time(self, safe: Platform, talk: Talk) -> None:
+    def test_a_persons_nonce_again_at_another_time(self, safe: Platform) -> None:
         safe.nonce, safe.timestamp = "4711", int(time.time())
         assert safe.post(text("card")).status_code == 200
         safe.timestamp -= 1
         assert safe.post(text("delete")).status_code == 403
 
-    def test_two_people_may_meet_in_a_nonce(self, safe: Platform, talk: Talk) -> None:
+    def test_two_people_may_meet_in_a_nonce(self, safe: Platform) -> None:
         safe.nonce, safe.timestamp = "4711", int(time.time())
         assert safe.post(text("card")).status_code == 200
         safe.timestamp -= 1
         other = message(openid="oPhone-2", Content="card", MsgId=5)
         assert safe.post(other).status_code == 200
 
-    def test_a_fourth_delivery(self, safe: Platform, talk: Talk) -> None:
+    def test_a_fourth_delivery(self, safe: Platform) -> None:
         safe.nonce, safe.timestamp = "4711", int(time.time())
         same = text("card")
         answers = [safe.post(same).status_code for _ in range(4)]
@@ -343,7 +343,7 @@ class TestWithoutRedis:
 
     @pytest.mark.parametrize("safe_mode", [True, False])
     def test_down(self, talk: Talk, tmp_path: Path, safe_mode: bool) -> None:
-        nowhere = redis.Redis(unix_socket_path=str(tmp_path / "none"))
+        nowhere = connect(f"unix://{tmp_path}/none")
         wechat = platform(talk, nowhere, pushes.AES_KEY if safe_mode else "")
         answer = wechat.post(text("x"))
         assert answer.status_code == 503
@@ -360,7 +360,7 @@ class TestWithoutRedis:
     def test_silent(self, talk: Talk) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
-            silent = redis.Redis(port=port, socket_timeout=0.2, retry=None)
+            silent = connect(f"redis://127.0.0.1:{port}")
             began = time.monotonic()
             assert platform(talk, silent).post(text("x")).status_code == 503
             assert time.monotonic() - began < 2
