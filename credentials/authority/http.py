@@ -42,7 +42,7 @@ _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 class _Registered(BaseModel):
     name: str = Field(min_length=1, max_length=100)
     id_number: str
-    residence: str = Field(pattern=r"^\d{6}$")
+    residence: str = Field(pattern=r"^[0-9]{6}$")
     address: str = Field(max_length=400)
     valid_until: datetime.date | None
     portrait: Base64Bytes
