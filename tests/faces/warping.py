@@ -279,3 +279,59 @@ def covered(name: str, by: str) -> Image.Image:
             -1,
         )
     return Image.fromarray(cv2.GaussianBlur(drawn, (0, 0), 0.6))
+
+
+def printed(picture: Image.Image, size: tuple[int, int] = (960, 1280)) -> Image.Image:
+    """A presentation attack: the picture printed on a sheet and the sheet photographed."""
+    width, height = size
+    paper = np.full((height, width, 3), (120, 98, 80), np.uint8)
+    shown = picture.convert("RGB").resize((1200, round(1200 * picture.height / picture.width)))
+    ink = np.asarray(shown).astype(np.float64)
+    # Halftone: dots on a grid turned by 45 degrees, as a laser printer sets them.
+    ys, xs = np.mgrid[0 : ink.shape[0], 0 : ink.shape[1]]
+    screen = np.sin((xs + ys) * np.pi / 3.5) * np.sin((xs - ys) * np.pi / 3.5)
+    dots = np.clip(ink + screen[..., None] * 55, 0, 255)
+    dots = 70 + dots * (205 - 70) / 255  # paper is not white, toner not black
+    bordered = cv2.copyMakeBorder(
+        dots.astype(np.uint8), 70, 70, 70, 70, cv2.BORDER_CONSTANT, value=(205, 203, 198)
+    )
+    return _held(np.asarray(bordered, np.uint8), paper, 0.86, 4.0)
+
+
+def on_screen(picture: Image.Image, size: tuple[int, int] = (960, 1280)) -> Image.Image:
+    """A presentation attack: the picture on a screen and the screen photographed."""
+    width, height = size
+    room = np.full((height, width, 3), (52, 50, 55), np.uint8)
+    shown = picture.convert("RGB").resize((1080, round(1080 * picture.height / picture.width)))
+    light = np.asarray(shown).astype(np.float64) * 1.08
+    # Every third column of a panel is red, green or blue; rows have gaps.
+    for channel in range(3):
+        stripe = np.full(light.shape[1], 0.62)
+        stripe[channel::3] = 1.3
+        light[..., channel] *= stripe
+    light[::3] *= 0.72
+    panel = cv2.copyMakeBorder(
+        light.clip(0, 255).astype(np.uint8), 60, 90, 45, 45, cv2.BORDER_CONSTANT, value=(8, 8, 10)
+    )
+    return _held(np.asarray(panel, np.uint8), room, 0.9, -3.0)
+
+
+def _held(
+    flat: npt.NDArray[np.uint8], behind: npt.NDArray[np.uint8], share: float, degrees: float
+) -> Image.Image:
+    """Something flat held before a camera, a little turned, a little out of focus, with noise."""
+    height, width = behind.shape[:2]
+    ratio = share * min(width / flat.shape[1], height / flat.shape[0])
+    turn = cv2.getRotationMatrix2D((flat.shape[1] / 2, flat.shape[0] / 2), degrees, ratio)
+    turn[:, 2] += (width / 2 - flat.shape[1] / 2, height / 2 - flat.shape[0] / 2)
+    seen = cv2.warpAffine(
+        flat,
+        turn,
+        (width, height),
+        dst=behind.copy(),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_TRANSPARENT,
+    )
+    dice = np.random.default_rng(9)
+    noisy_view = cv2.GaussianBlur(seen, (0, 0), 0.5) + dice.normal(0, 3, seen.shape)
+    return Image.fromarray(noisy_view.clip(0, 255).astype(np.uint8))
