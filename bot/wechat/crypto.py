@@ -9,7 +9,6 @@ system's generator, and of the many exceptions that a decryption can end in, non
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import secrets
 import struct
@@ -57,7 +56,7 @@ class Envelope:
     def __init__(self, token: str, aes_key: str, app_id: str) -> None:
         try:
             key = base64.b64decode(aes_key + "=", validate=True)
-        except binascii.Error:
+        except ValueError:  # also binascii.Error
             key = b""
         if len(key) != 32:
             raise ValueError("an EncodingAESKey is 43 characters that stand for 32 bytes")

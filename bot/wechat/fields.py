@@ -47,16 +47,21 @@ class _Table:
     def __init__(self) -> None:
         self.fields: dict[str, str] = {}
         self._seen: dict[str, int] = {}
+        self._left = MOST_FIELDS
 
-    def name(self, parents: list[str], own: str) -> str:
-        """The path of a field below `parents`, numbered if it is not the first of its name."""
-        if len(parents) >= MOST_LEVELS or len(self._seen) >= MOST_FIELDS:
+    def name(self, parents: list[str], own: str, *, listed: bool = False) -> str:
+        """The path of a field below `parents`, numbered if it is not the first of its name.
+
+        Only what is `listed` or inside another field may share a name.
+        """
+        self._left -= 1
+        if len(parents) >= MOST_LEVELS or self._left < 0:
             raise BadPushError("the message is nested too deep or has too many fields")
         path = f"{parents[-1]}.{own}" if parents else own
         count = self._seen[path] = self._seen.get(path, 0) + 1
         if count == 1:
             return path
-        if not parents:
+        if not (parents or listed):
             raise BadPushError("the message has a field twice")
         return f"{path}.{count}"
 
@@ -106,12 +111,12 @@ def _only_characters(body: bytes) -> bytes:
 def _parse_json(body: bytes) -> dict[str, str]:
     table = _Table()
 
-    def take(parents: list[str], name: str, value: object) -> None:
+    def take(parents: list[str], name: str, value: object, *, listed: bool = False) -> None:
         if isinstance(value, list):
             for item in value:
-                take(parents, name, item)
+                take(parents, name, item, listed=True)
             return
-        path = table.name(parents, name)
+        path = table.name(parents, name, listed=listed)
         if isinstance(value, dict):
             for key, inner in value.items():
                 take([*parents, path], str(key), inner)
