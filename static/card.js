@@ -161,7 +161,7 @@
     find("note").textContent = note;
     find("count").textContent = "\u00a0";
     ring.classList.remove("running");
-    ring.style.strokeDashoffset = "100";
+    ring.style.strokeDashoffset = "101";
   }
 
   async function renew() {

@@ -16,6 +16,7 @@ then is there a page, at an address of its own that the visit's cookie opens (`c
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,7 @@ HISTORY_ENTRIES = 24
 HISTORY_LINES = 8
 LONGEST_BODY = 2048
 LONGEST_OAUTH_CODE = 512
+_COUNTER = re.compile(r"[0-9]{1,18}")
 View = Callable[..., Response]
 SESSION_ENDED = 401
 BEGINS_WITH = ("change", "status", "usable", "approval", "last")
@@ -151,7 +153,7 @@ class CardPages:
     def state(self, session: CardSession) -> Response:
         """What is to be shown, or 304 while the change counter is the one asked with."""
         known = request.args.get("change", "")
-        if known.isdigit() and self._services.cards.change(session.holder) == int(known):
+        if _COUNTER.fullmatch(known) and self._services.cards.change(session.holder) == int(known):
             return Response(status=304)
         return self._now(session)
 
@@ -160,7 +162,7 @@ class CardPages:
         answer = self._body().get("answer")
         if answer == "approve":
             self._services.verifications.approve(session.holder, verification_id)
-        elif answer in {"deny", "deny_freeze"}:
+        elif answer in ("deny", "deny_freeze"):
             self._services.verifications.deny(
                 session.holder, verification_id, freeze=answer == "deny_freeze"
             )
