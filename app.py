@@ -24,7 +24,7 @@ from bot.outbox import Outbox
 from bot.talk import Talk
 from bot.wechat import webhook
 from bot.wechat.channel import WeChatChannel
-from commands import audit, embedded, keys, log, parties, people, rollout, run
+from commands import audit, embedded, faces, keys, log, parties, people, rollout, run
 from credentials.authority import Authority, EmbeddedRegistry, HttpAuthority
 from credentials.connection import connect
 from credentials.keyring import Keyring
@@ -95,7 +95,15 @@ def put_together(settings: Settings) -> Parts:
     channel = WeChatChannel(settings, database, services.sealer)
     conversations = Conversations(database, services.sealer, home=DIALOG.home)
     outbox = Outbox(database, services.sealer, {channel.name: channel}, jobs.enqueue)
-    talk = Talk(DIALOG, services, conversations, jobs, outbox, channel, liveness=settings.liveness)
+    talk = Talk(
+        DIALOG,
+        services,
+        conversations,
+        jobs=jobs,
+        outbox=outbox,
+        channel=channel,
+        liveness=settings.liveness,
+    )
     return Parts(settings, services, channel, conversations, jobs, talk)
 
 
@@ -104,7 +112,9 @@ def create_app(settings: Settings) -> Flask:
     parts = put_together(settings)
     services = parts.services
     app = Flask("card", root_path=str(run.ROOT))
-    app.session_interface = sessions.AreaSessions(services.keyring)
+    app.session_interface = sessions.AreaSessions(
+        services.keyring, secure=settings.address.startswith("https://")
+    )
     pages.install(app, services, settings)
     health.measure(app)
     card = holder.blueprint(
@@ -202,6 +212,7 @@ for command in (
     rollout.rollout,
     keys.keys,
     audit.audit,
+    faces.group,
 ):
     main.add_command(command)
 
