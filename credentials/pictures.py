@@ -124,12 +124,13 @@ def portrait(image: bytes) -> bytes:
         with Image.open(io.BytesIO(image), formats=("JPEG", "PNG", "WEBP")) as opened:
             if opened.width * opened.height > _LARGEST_PORTRAIT:
                 raise UnavailableError(what="authority", why="portrait")
+            opened.draft("RGB", (2 * PORTRAIT_SIZE[0], 2 * PORTRAIT_SIZE[1]))  # JPEG: decode small
             upright = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UnavailableError(what="authority", why="portrait") from error
     upright.thumbnail(PORTRAIT_SIZE, Image.Resampling.LANCZOS)
     made = b""
-    for quality in (85, 75, 65, 50, 35):
+    for quality in (85, 75, 65, 50, 35, 20):
         buffer = io.BytesIO()
         upright.save(buffer, "JPEG", quality=quality, optimize=True)
         made = buffer.getvalue()

@@ -17,7 +17,17 @@ from credentials.cards import Cards
 from credentials.codes import ANY_PURPOSE, Codes, Payload
 from credentials.errors import RefusalError
 from credentials.keyring import Keyring
-from credentials.model import Actor, Approval, Card, Consent, Holder, Person, Verification, Verifier
+from credentials.model import (
+    Actor,
+    Approval,
+    Card,
+    Consent,
+    Holder,
+    Person,
+    Status,
+    Verification,
+    Verifier,
+)
 from credentials.purposes import PURPOSES
 from credentials.sealing import BlindIndex, Sealer
 from credentials.store import Store
@@ -152,6 +162,16 @@ class Issuer:
     def desk(self, *purposes: str, name: str = "Seaside Hotel", number: int = 1) -> Desk:
         granted = purposes or tuple(PURPOSES)
         return Desk(self, Verifier(f"{number:012x}", name, granted))
+
+    def credential_ids(self, *statuses: Status) -> list[str]:
+        """The ids of all credentials, or of those whose record says one of these statuses."""
+        found: list[bytes] = list(self.database.scan_iter(match="{b*}:c:*"))
+        wanted = {status.encode() for status in statuses or Status}
+        return [
+            key.decode().rpartition(":")[2]
+            for key in found
+            if self.database.hget(key, "s") in wanted
+        ]
 
     def findings(self) -> list[Finding]:
         """What a check of all chains finds."""

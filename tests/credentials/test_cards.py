@@ -1,0 +1,154 @@
+"""What a holder can do with a card."""
+
+from __future__ import annotations
+
+import pytest
+
+from credentials.errors import LifecycleError, NoCardError, RefusalError, UnavailableError
+from credentials.model import Actor, Holder, State, Status
+from credentials.store import portrait_key, record_key
+from tests.credentials.issuer import HOLDER, Desk, Issuer, Phone, person
+
+NOBODY = Holder("wechat", "oNobody")
+
+
+def test_without_a_card_there_is_nothing_to_show(issuer: Issuer) -> None:
+    cards = issuer.cards
+    assert cards.of(NOBODY) is None
+    assert cards.change(NOBODY) == 0
+    for act in (cards.mint, cards.state, lambda holder: cards.erase(holder, HOLDER)):
+        with pytest.raises(NoCardError):
+            act(NOBODY)
+
+
+@pytest.mark.parametrize(
+    "identifier", ["", "x", "0" * 15, "0" * 17, "G" * 16, "{b0000}:c:00000000"]
+)
+def test_an_id_that_is_none(issuer: Issuer, identifier: str) -> None:
+    assert issuer.cards.get(identifier) is None
+    assert issuer.cards.history(identifier) == []
+    with pytest.raises(NoCardError):
+        issuer.cards.freeze(identifier, HOLDER)
+
+
+def test_an_id_that_nobody_has(issuer: Issuer) -> None:
+    assert issuer.cards.get("0" * 16) is None
+    with pytest.raises(NoCardError):
+        issuer.cards.revoke("0" * 16, HOLDER)
+
+
+def test_every_code_is_a_new_one(phone: Phone) -> None:
+    assert len({phone.show() for _ in range(50)}) == 50
+
+
+@pytest.mark.parametrize(
+    ("change", "code"), [("freeze", "frozen"), ("revoke", "revoked"), ("expire", "expired")]
+)
+def test_a_card_that_is_stopped_shows_no_code(phone: Phone, change: str, code: str) -> None:
+    getattr(phone.issuer.cards, change)(phone.credential_id, HOLDER)
+    with pytest.raises(RefusalError) as caught:
+        phone.show()
+    assert caught.value.code == code
+
+
+def test_no_code_for_a_purpose_that_is_none(phone: Phone) -> None:
+    with pytest.raises(RefusalError):
+        phone.show("everything")
+
+
+def test_a_clock_that_went_back_stops_the_card_rather_than_stretching_a_code(phone: Phone) -> None:
+    key, now = record_key(phone.credential_id), phone.issuer.store.glance(phone.credential_id).now
+    phone.issuer.database.hset(key, "a", now + 5_000_000)
+    assert phone.show()
+    phone.issuer.database.hset(key, "a", now + 600_000_000)
+    with pytest.raises(UnavailableError):
+        phone.show()
+
+
+def test_who_froze_it_and_why_is_kept(phone: Phone) -> None:
+    cards = phone.issuer.cards
+    cards.freeze(phone.credential_id, Actor("operator", "wang"), "reported lost")
+    (last,) = cards.history(phone.credential_id, 1)
+    assert last.kind == "frozen"
+    assert last.detail == {"by": "operator:wang", "reason": "reported lost"}
+
+
+def test_a_holder_is_not_named_by_the_log(phone: Phone) -> None:
+    phone.issuer.cards.freeze(phone.credential_id, Actor("holder", phone.holder.openid))
+    (last,) = phone.issuer.cards.history(phone.credential_id, 1)
+    assert last.detail == {"by": "holder"}
+
+
+def test_the_history_is_each_cards_own(issuer: Issuer, desk: Desk) -> None:
+    first, second = issuer.phone(1), issuer.phone(2)
+    for _ in range(3):
+        desk.scan(first.show(), "internet_cafe")
+        desk.scan(second.show(), "courier")
+    assert [use.purpose for use in issuer.cards.history(first.credential_id, 3)] == [
+        "internet_cafe"
+    ] * 3
+    assert second.history() == ["accepted"] * 3 + ["activated", "issued"]
+    assert len(issuer.cards.history(first.credential_id, 2)) == 2
+
+
+def test_what_the_page_shows(phone: Phone, desk: Desk) -> None:
+    before = phone.issuer.cards.state(phone.holder)
+    assert before.pending is None
+    desk.scan(phone.show(), "internet_cafe")
+    after = phone.issuer.cards.state(phone.holder)
+    assert after.change > before.change
+    assert after.change == phone.issuer.cards.change(phone.holder)
+    assert after.last is not None
+    assert (after.last.kind, after.last.verifier) == ("accepted", "Seaside Hotel")
+    assert after.last.fields == ("age_over_18", "name_masked", "portrait")
+
+
+def test_the_counter_follows_an_account_to_its_next_card(phone: Phone) -> None:
+    cards = phone.issuer.cards
+    assert cards.change(phone.holder) == 2
+    phone.freeze()
+    cards.revoke(phone.credential_id, HOLDER)
+    phone.issuer.issue(person(7), phone.holder.openid)
+    assert cards.change(phone.holder) == 2
+
+
+def test_an_erased_card_leaves_a_tombstone_and_its_log(phone: Phone, desk: Desk) -> None:
+    code = phone.show()
+    issuer = phone.issuer
+    issuer.cards.erase(phone.holder, HOLDER)
+    assert issuer.cards.of(phone.holder) is None
+    assert desk.refused(code, "internet_cafe") == "revoked"
+    tombstone = issuer.cards.get(phone.credential_id)
+    assert tombstone is not None
+    assert tombstone.status is Status.REVOKED
+    assert (tombstone.name_masked, tombstone.id_number_masked) == ("", "")
+    assert tombstone.holder == Holder("", "")
+    assert phone.history()[0] == "erased"
+    assert not issuer.database.exists(portrait_key(phone.credential_id))
+    assert not issuer.database.hexists(record_key(phone.credential_id), "e")
+    with pytest.raises(NoCardError):
+        issuer.cards.erase(phone.holder, HOLDER)
+
+
+@pytest.mark.parametrize(("end", "status"), [("revoke", "revoked"), ("expire", "expired")])
+def test_a_card_that_is_over_can_be_erased(phone: Phone, end: str, status: str) -> None:
+    getattr(phone.issuer.cards, end)(phone.credential_id, HOLDER)
+    phone.issuer.cards.erase(phone.holder, HOLDER)
+    tombstone = phone.issuer.cards.get(phone.credential_id)
+    assert tombstone is not None
+    assert (tombstone.status, tombstone.name_masked) == (status, "")
+
+
+def test_nothing_is_told_of_an_erased_card(phone: Phone, desk: Desk) -> None:
+    code = phone.show()
+    answer = desk.scan(code, "internet_cafe", "one")
+    assert answer.state is State.ACCEPTED
+    phone.issuer.cards.erase(phone.holder, HOLDER)
+    assert desk.refused(code, "internet_cafe", "one") == "revoked"
+
+
+def test_an_erased_card_comes_back_to_nobody(phone: Phone) -> None:
+    phone.issuer.cards.erase(phone.holder, HOLDER)
+    for change in (phone.issuer.cards.unfreeze, phone.issuer.cards.freeze):
+        with pytest.raises(LifecycleError):
+            change(phone.credential_id, HOLDER)
