@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.wechat.client import Api
+from bot.wechat.client import Api, RefusedError
 from texts import DEFAULT_LANGUAGE, LANGUAGES, Texts
 
 MOST_BUTTON_BYTES = 16
 MOST_INNER_BUTTON_BYTES = 60
+NO_MENU = {404, 46003}  # no such call; no menu yet
 
 # A button is a key, or a name with the keys below it.
 BUTTONS: tuple[str | tuple[str, tuple[str, ...]], ...] = (
@@ -42,6 +43,32 @@ def menu(texts: Texts, language: str) -> dict[str, Any]:
     return {"button": buttons}
 
 
+def ensure(api: Api, texts: Texts) -> bool:
+    """Publish the menus unless the account shows them already; whether it published them.
+
+    Raises:
+        PlatformUnavailableError: when the platform cannot be asked.
+        RefusedError: when it refuses, as to an account without menus (48001).
+    """
+    try:
+        shown = api.get("/cgi-bin/menu/get")
+    except RefusedError as error:
+        if error.code not in NO_MENU:
+            raise
+        shown = {}
+    others = {
+        _rule_language(each): _essence(each) for each in _objects(shown.get("conditionalmenu"))
+    }
+    wanted = {
+        _PLATFORM_LANGUAGES[language]: _essence(menu(texts, language)) for language in LANGUAGES
+    }
+    default = wanted.pop(_PLATFORM_LANGUAGES[DEFAULT_LANGUAGE])
+    if _essence(shown.get("menu")) == default and others == wanted:
+        return False
+    publish(api, texts)
+    return True
+
+
 def publish(api: Api, texts: Texts) -> None:
     """Replace the account's menus: the default one, and one for each other language.
 
@@ -54,3 +81,22 @@ def publish(api: Api, texts: Texts) -> None:
         if language != DEFAULT_LANGUAGE:
             rule = {"matchrule": {"language": _PLATFORM_LANGUAGES[language]}}
             api.post("/cgi-bin/menu/addconditional", menu(texts, language) | rule)
+
+
+def _essence(shown: object) -> object:
+    """What a person sees and sets off, without what the platform adds to a menu."""
+    if isinstance(shown, dict):
+        kept = ("button", "sub_button", "name", "key")
+        return {name: _essence(shown[name]) for name in kept if shown.get(name)}
+    if isinstance(shown, list):
+        return [_essence(each) for each in shown]
+    return shown
+
+
+def _objects(shown: object) -> list[dict[str, Any]]:
+    return [each for each in shown if isinstance(each, dict)] if isinstance(shown, list) else []
+
+
+def _rule_language(conditional: dict[str, Any]) -> str:
+    rule = conditional.get("matchrule")
+    return str(rule.get("language")) if isinstance(rule, dict) else ""

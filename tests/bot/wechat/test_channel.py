@@ -354,6 +354,31 @@ class TestMenu:
         rules = [call.body["matchrule"] for call in wechat.asked("menu/addconditional")]
         assert rules == [{"language": "en"}, {"language": "id"}]
 
+    def test_it_is_published_only_where_it_differs(
+        self, wechat: FakePlatform, channel: WeChatChannel
+    ) -> None:
+        texts = Texts()
+        wechat.next("menu/get", 46003)
+        assert menu.ensure(channel.api, texts)
+        shown = wechat.asked("menu/create")[0].body
+        for button in shown["button"]:
+            button.setdefault("sub_button", [])  # as the platform shows it
+        others = [call.body | {"menuid": 1} for call in wechat.asked("menu/addconditional")]
+        wechat.rules["menu/get"] = lambda _call: {"menu": shown, "conditionalmenu": others}
+        assert not menu.ensure(channel.api, texts)
+        shown["button"][0]["key"] = "OTHER"
+        assert menu.ensure(channel.api, texts)
+        assert len(wechat.asked("menu/create")) == 2
+
+    @pytest.mark.parametrize(
+        "shown", [{}, {"menu": []}, {"menu": {"button": 1}}, {"conditionalmenu": [1, {}]}]
+    )
+    def test_whatever_is_shown_instead_is_replaced(
+        self, wechat: FakePlatform, channel: WeChatChannel, shown: Answer
+    ) -> None:
+        wechat.next("menu/get", shown)
+        assert menu.ensure(channel.api, Texts())
+
     def test_an_account_without_menus_says_so(
         self, wechat: FakePlatform, channel: WeChatChannel
     ) -> None:
