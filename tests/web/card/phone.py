@@ -38,6 +38,7 @@ class Platform:
 
     def __init__(self) -> None:
         self.is_up = True
+        self.address = "https://platform.example/authorize"
         self._codes: dict[str, str] = {}
         self._given = 0
 
@@ -50,7 +51,7 @@ class Platform:
 
     def sign_in_address(self, return_to: str, state: str) -> str:
         """The platform's page; the address of ours and the state are in it."""
-        return f"https://platform.example/authorize?redirect_uri={return_to}&state={state}"
+        return f"{self.address}?redirect_uri={return_to}&state={state}"
 
     def who(self, code: str) -> str:
         """The account behind a code, once."""

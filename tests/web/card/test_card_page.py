@@ -1,0 +1,214 @@
+"""The card page in a real browser: what is on the glass, and how soon."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+import zxingcpp
+from flask import Flask, redirect, request
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
+
+from credentials.model import Actor, Holder, State
+from credentials.services import Services
+from tests.web.card.phone import Desk, Phone, Platform
+
+pytestmark = pytest.mark.browser
+CHROMIUM = "/usr/bin/chromium"
+SOON = 2000  # milliseconds within which a scan shows
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def address(app: Flask, platform: Platform) -> Iterator[str]:
+    """A server of the pages, whose platform takes whoever comes for Lin."""
+    platform.address = "/platform"
+
+    @app.get("/platform")
+    def authorize() -> Response:
+        query = urlencode({"code": platform.code_for("oLin"), "state": request.args["state"]})
+        return redirect(f"/card/back?{query}")
+
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, phone: Phone) -> Iterator[Page]:
+    """Lin's card page on a phone of 390 x 720, in English."""
+    context = browser.new_context(viewport={"width": 390, "height": 720}, locale="en-GB")
+    context.set_default_timeout(8000)
+    tab = context.new_page()
+    faults: list[str] = []
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.on("console", lambda said: faults.append(said.text) if "Content Sec" in said.text else None)
+    tab.clock.install()
+    tab.goto(f"{address}/card")
+    expect(tab.locator("#qr svg")).to_be_visible()
+    yield tab
+    context.close()
+    assert faults == []
+
+
+def _read(page: Page) -> list[str]:
+    pixels = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("L"))
+    return [found.text for found in zxingcpp.read_barcodes(pixels)]
+
+
+def test_above_the_fold_are_card_code_and_purpose(page: Page) -> None:
+    card = page.locator(".card").bounding_box()
+    code = page.locator("#qr svg").bounding_box()
+    purpose = page.locator("#choose").bounding_box()
+    assert card
+    assert code
+    assert purpose
+    assert card["width"] / card["height"] == pytest.approx(85.6 / 54, rel=0.01)
+    assert code["width"] * 33 / 41 >= 0.6 * 390
+    assert purpose["y"] + purpose["height"] < 720
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_scan_off_the_glass_shows_within_two_seconds(page: Page, desk: Desk) -> None:
+    (shown,) = _read(page)
+    began = time.monotonic()
+    assert desk.scans(shown, "internet_cafe").state is State.ACCEPTED
+    expect(page.locator("#verified")).to_be_visible(timeout=SOON)
+    assert time.monotonic() - began < SOON / 1000
+    expect(page.locator("#verified")).to_contain_text("Bay <b>Hotel</b>")
+    assert _read(page) == []
+    page.locator("#verified [data-close]").click()
+    expect(page.locator("#qr svg")).to_be_visible()
+    assert _read(page) != [shown]
+
+
+def test_this_was_not_me_freezes_from_the_page(page: Page, desk: Desk) -> None:
+    desk.scans(_read(page)[0], "internet_cafe")
+    page.locator("#not-me").click()
+    expect(page.locator(".card-status")).to_have_text("Frozen")
+    assert _read(page) == []
+    page.locator("#unfreeze").click()
+    expect(page.locator("#qr svg")).to_be_visible()
+
+
+def test_an_approval_is_answered_by_keyboard_alone(page: Page, desk: Desk) -> None:
+    scan = desk.scans(_read(page)[0], "hotel")
+    sheet = page.locator("#approval")
+    expect(sheet).to_be_visible(timeout=SOON)
+    expect(sheet).to_contain_text(str(scan.number))
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_visible()  # it goes only with an answer, or with its time
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('#approval') !== null")
+    assert page.evaluate("document.activeElement.dataset.answer") == "approve"
+    page.keyboard.press("Enter")
+    expect(page.locator("#verified")).to_be_visible()
+    assert desk.looks(scan.verification_id).state is State.ACCEPTED
+
+
+def test_a_denial_from_the_page_tells_nothing(page: Page, desk: Desk) -> None:
+    scan = desk.scans(_read(page)[0], "hotel")
+    page.locator("[data-answer=deny]").click()
+    expect(page.locator("#approval")).to_be_hidden()
+    assert desk.looks(scan.verification_id).state is State.DENIED
+    expect(page.locator("#announce")).to_contain_text("Denied")
+
+
+def test_a_purpose_that_was_picked_binds_the_code(page: Page, desk: Desk) -> None:
+    page.locator("#choose").click()
+    page.locator("[data-purpose=hotel]").click()
+    expect(page.locator("#purpose")).to_have_text("Hotel check-in")
+    expect(page.locator("#qr svg")).to_be_visible()
+    assert desk.scans(_read(page)[0], "hotel").state is State.ACCEPTED
+
+
+def test_a_purpose_of_the_upgraded_card_cannot_be_picked(page: Page) -> None:
+    page.locator("#choose").click()
+    expect(page.locator("[data-purpose=banking]")).to_be_disabled()
+
+
+def test_offline_takes_the_code_away_at_once_and_it_comes_back(page: Page) -> None:
+    page.context.set_offline(True)
+    expect(page.locator("#qr svg")).to_have_count(0, timeout=500)
+    expect(page.locator("#note")).to_contain_text("offline")
+    page.context.set_offline(False)
+    expect(page.locator("#qr svg")).to_be_visible()
+
+
+def test_a_hidden_page_holds_no_code_and_asks_for_none(page: Page) -> None:
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    expect(page.locator("#qr svg")).to_have_count(0)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(30_000)
+    assert asked == []
+    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#qr svg")).to_be_visible()
+
+
+def test_frozen_elsewhere_the_code_leaves_the_glass(page: Page, services: Services) -> None:
+    card = services.cards.of(Holder("wechat", "oLin"))
+    assert card
+    services.cards.freeze(card.credential_id, Actor("operator", "ops"), "reported lost")
+    expect(page.locator("#pass")).to_be_hidden(timeout=SOON)
+    expect(page.locator(".card-status")).to_have_text("Frozen")
+
+
+def test_the_code_is_replaced_while_the_old_one_is_still_good(page: Page, desk: Desk) -> None:
+    (first,) = _read(page)
+    expect(page.locator("#count")).to_contain_text("A new code in")
+    page.clock.fast_forward(15_000)
+    expect(page.locator("#count")).to_contain_text("15 s")
+    assert _read(page) != [first]
+    assert desk.scans(first, "internet_cafe").state is State.ACCEPTED
+
+
+def test_a_server_that_hangs_leaves_no_dead_code_on_the_glass(page: Page) -> None:
+    page.route("**/code?*", lambda _: None)
+    page.clock.fast_forward(28_000)
+    expect(page.locator("#qr svg")).to_have_count(1)
+    page.clock.fast_forward(600)
+    expect(page.locator("#qr svg")).to_have_count(0)
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_phone_that_slept_wakes_without_a_dead_code(page: Page) -> None:
+    (first,) = _read(page)
+    page.clock.fast_forward("10:00")
+    expect(page.locator("#count")).to_contain_text("A new code in")
+    assert _read(page) not in ([first], [])
+
+
+def test_an_approval_ends_after_a_minute(page: Page, desk: Desk) -> None:
+    desk.scans(_read(page)[0], "hotel")
+    expect(page.locator("#approval")).to_be_visible(timeout=SOON)
+    page.clock.fast_forward(61_000)
+    expect(page.locator("[data-answer=approve]")).to_be_disabled()
+    page.clock.fast_forward(4_000)
+    expect(page.locator("#approval")).to_be_hidden()
