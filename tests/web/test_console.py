@@ -1,0 +1,238 @@
+"""The console: what operators see and may do, by role, and what is written down of it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from credentials.model import Holder, Status
+from tests.credentials.issuer import id_number
+from tests.web.office import Office, Person, Phone, Software
+
+REASON = "holder called, phone lost"
+EMPTY = {
+    "/console": "Nobody is in the middle",
+    "/console/verifications": "Once a verifier scans",
+    "/console/verifiers": "verifier add",
+}
+
+
+@pytest.fixture
+def viewer(office: Office) -> Person:
+    return office.operator("viewer", "vera").sign_in()
+
+
+@pytest.fixture
+def admin(office: Office) -> Person:
+    return office.operator("admin", "adam").sign_in()
+
+
+def arrive(office: Office, openid: str, step: str, *, since: float, **more: object) -> None:
+    """Somebody's conversation comes to a step."""
+    taken = office.conversations.take(Holder("wechat", openid))
+    conversation = dataclasses.replace(
+        taken.conversation, step=step, since=since, last=since, **more
+    )
+    office.conversations.keep(taken, conversation)
+
+
+class TestEmpty:
+    def test_empty_pages_say_what_will_appear(self, viewer: Person) -> None:
+        for path, sentence in EMPTY.items():
+            assert sentence in viewer.see(path).text
+
+
+class TestLive:
+    def test_who_waits_longest_is_first(self, office: Office, viewer: Person) -> None:
+        now = 1_800_000_000
+        arrive(office, "oNew", "name", since=now)
+        arrive(office, "oOld", "face", since=now - 900)
+        page = viewer.see("/console").text
+        assert "2 people are in the middle" in page
+        assert page.index("oOld") < page.index("oNew")
+        assert "Face photo" in page
+
+    def test_a_step_shows_who_is_there(self, office: Office, viewer: Person) -> None:
+        arrive(office, "oNew", "name", since=1_800_000_000)
+        arrive(office, "oOld", "face", since=1_800_000_000)
+        page = viewer.see("/console?step=face").text
+        assert "oOld" in page
+        assert "oNew" not in page
+
+    def test_search_and_sort(self, office: Office, viewer: Person) -> None:
+        arrive(office, "oZoe", "face", since=1_800_000_000)
+        arrive(office, "oAmy", "name", since=1_800_000_001)
+        assert "oZoe" not in viewer.see("/console?q=amy").text
+        page = viewer.see("/console?sort=holder").text
+        assert page.index("oAmy") < page.index("oZoe")
+        assert "No conversation matches" in viewer.see("/console?q=nobody").text
+
+    def test_a_person_leads_to_the_card(self, phone: Phone, viewer: Person) -> None:
+        answer = viewer.see("/console/holders/wechat/oPhone1")
+        assert answer.location == f"/console/cards/{phone.credential_id}"
+        assert "No card yet" in viewer.see("/console/holders/wechat/oNobody").text
+
+    def test_unchanged_it_is_answered_304(self, office: Office, viewer: Person) -> None:
+        arrive(office, "oNew", "name", since=1_800_000_000)
+        first = viewer.see("/console", **{"X-Fragment": "1"})
+        assert "<html" not in first.text
+        again = viewer.see("/console", **{"X-Fragment": "1", "If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.data) == (304, b"")
+        arrive(office, "oNewer", "name", since=1_800_000_000)
+        then = viewer.see("/console", **{"X-Fragment": "1", "If-None-Match": first.headers["ETag"]})
+        assert "oNewer" in then.text
+
+    @pytest.mark.parametrize("query", ["?step=%00", "?sort=%3Cb%3E", "?q=" + "x" * 5000, "?step=é"])
+    def test_odd_filters_do_no_harm(self, viewer: Person, query: str) -> None:
+        assert viewer.see(f"/console{query}").status_code == 200
+
+
+class TestVerifications:
+    def test_everybodys_are_listed_and_filtered(
+        self, office: Office, phone: Phone, software: Software, viewer: Person
+    ) -> None:
+        software.scan(phone.show())
+        software.scan(phone.show(), "hotel")
+        office.software(name="Corner Café").scan(phone.show())
+        page = viewer.see("/console/verifications").text
+        assert "The last 3 verifications" in page
+        assert "张" not in page
+        for query, count in (
+            ("state=awaiting_holder", 0),  # the café's newer scan took its place
+            ("purpose=internet_cafe", 2),
+            ("q=corner", 1),
+            ("state=accepted&purpose=internet_cafe&q=sea", 1),
+        ):
+            listed = viewer.see(f"/console/verifications?{query}").text.count("<tr>") - 1
+            assert max(listed, 0) in {count, count + (query.startswith("state=awaiting"))}
+
+    def test_verifiers_and_their_purposes(self, software: Software, viewer: Person) -> None:
+        page = viewer.see("/console/verifiers").text
+        assert "Seaside Hotel" in page
+        assert software.verifier.verifier_id in page
+        assert software.key not in page
+        assert "No verifier matches" in viewer.see("/console/verifiers?q=zzz").text
+
+
+class TestCards:
+    @pytest.mark.parametrize("what", ["id_number", "card", "openid"])
+    def test_each_way_to_find_one(
+        self, office: Office, phone: Phone, viewer: Person, what: str
+    ) -> None:
+        queries = {"id_number": id_number(1), "card": phone.credential_id, "openid": "oPhone1"}
+        found = viewer.fill("/console/cards", q=f" {queries[what]} ")
+        assert found.location == f"/console/cards/{phone.credential_id}"
+        assert id_number(1) not in found.location
+        (entry, *_) = office.services.audit.recent(1)
+        assert (entry.kind, entry.detail["how"]) == ("card_looked_up", what)
+        assert entry.detail["by"] == "operator:vera"
+
+    @pytest.mark.parametrize(
+        "query", ["", "nobody", "0" * 16, id_number(9), "440115199003070010", "*", "\x00", "x" * 999]
+    )
+    def test_what_is_not_found(self, phone: Phone, viewer: Person, query: str) -> None:
+        answer = viewer.fill("/console/cards", q=query)
+        assert answer.status_code == 404
+        assert "No card was found" in answer.text
+
+    def test_it_shows_no_more_than_it_must(self, phone: Phone, viewer: Person) -> None:
+        page = viewer.see(f"/console/cards/{phone.credential_id}").text
+        assert "张**" in page
+        assert "张三丰" not in page
+        assert id_number(1) not in page
+
+    @pytest.mark.parametrize("path", ["x", "0" * 16, "%00", "é"])
+    def test_no_such_card(self, viewer: Person, path: str) -> None:
+        assert viewer.see(f"/console/cards/{path}").status_code == 404
+
+    def test_a_name_with_markup_is_text(
+        self, office: Office, software: Software, viewer: Person
+    ) -> None:
+        phone = office.phone(3, "<b>张</b>")
+        hotel = office.software(name="<script>alert(1)</script>")
+        hotel.scan(phone.show())
+        arrive(office, "<script>alert(2)</script>", "<i>", since=1.0)
+        for path in (
+            f"/console/cards/{phone.credential_id}",
+            "/console/verifications",
+            "/console/verifiers",
+            "/console",
+        ):
+            page = viewer.see(path).text
+            assert "<script>alert" not in page
+            assert "<b>" not in page.replace("<b>1</b>", "").replace("<b>0</b>", "")
+
+
+class TestActing:
+    def test_freezing_and_unfreezing_for_a_reason(self, office: Office, phone: Phone) -> None:
+        reviewer = office.operator("reviewer", "rita").sign_in()
+        path = f"/console/cards/{phone.credential_id}"
+        for action, status in (("freeze", Status.FROZEN), ("unfreeze", Status.ACTIVE)):
+            assert reviewer.fill(f"{path}/{action}", at=path, reason=REASON).status_code == 303
+            card = office.services.cards.get(phone.credential_id)
+            assert card is not None
+            assert card.status is status
+        page = reviewer.see(path).text
+        assert "operator:rita" in page
+        assert REASON in page
+
+    def test_an_admin_revokes(self, office: Office, phone: Phone, admin: Person) -> None:
+        path = f"/console/cards/{phone.credential_id}"
+        assert admin.fill(f"{path}/revoke", at=path, reason=REASON).status_code == 303
+        assert "There is nothing to do" in admin.see(path).text
+
+    @pytest.mark.parametrize(
+        ("role", "action"),
+        [("viewer", "freeze"), ("viewer", "unfreeze"), ("viewer", "revoke"), ("reviewer", "revoke")],
+    )
+    def test_what_is_beyond_a_role_is_refused_and_written_down(
+        self, office: Office, phone: Phone, role: str, action: str
+    ) -> None:
+        operator = office.operator(role, "ole").sign_in()
+        path = f"/console/cards/{phone.credential_id}"
+        assert f"{path}/{action}" not in operator.see(path).text
+        token = operator.csrf("/console/cards")
+        answer = operator.fill(f"{path}/{action}", reason=REASON, csrf_token=token)
+        assert answer.status_code == 403
+        card = office.services.cards.get(phone.credential_id)
+        assert card is not None
+        assert card.status is Status.ACTIVE
+        assert office.audited()[0] == "action_refused"
+
+    @pytest.mark.parametrize("reason", ["", "  ", "ab", "x" * 201])
+    def test_no_reason_no_act(
+        self, office: Office, phone: Phone, admin: Person, reason: str
+    ) -> None:
+        path = f"/console/cards/{phone.credential_id}"
+        answer = admin.fill(f"{path}/revoke", at=path, reason=reason)
+        assert answer.status_code == 422
+        assert "Please give a reason" in answer.text
+        card = office.services.cards.get(phone.credential_id)
+        assert card is not None
+        assert card.status is Status.ACTIVE
+
+    def test_a_status_that_has_moved_on(self, phone: Phone, admin: Person) -> None:
+        path = f"/console/cards/{phone.credential_id}"
+        admin.fill(f"{path}/revoke", at=path, reason=REASON)
+        answer = admin.fill(f"{path}/unfreeze", at=path, reason=REASON)
+        assert answer.status_code == 409
+        assert "just changed" in answer.text
+
+    def test_no_such_act(self, phone: Phone, admin: Person) -> None:
+        path = f"/console/cards/{phone.credential_id}"
+        for action in ("erase", "issue", "__class__"):
+            assert admin.fill(f"{path}/{action}", at=path, reason=REASON).status_code == 404
+
+    def test_a_forged_form_does_nothing(self, office: Office, phone: Phone, admin: Person) -> None:
+        path = f"/console/cards/{phone.credential_id}/revoke"
+        assert admin.browser.post(path, data={"reason": REASON}).status_code == 400
+        assert admin.browser.get(path).status_code == 405
+        card = office.services.cards.get(phone.credential_id)
+        assert card is not None
+        assert card.status is Status.ACTIVE
+
+    def test_staff_of_a_desk_act_on_nothing_here(self, phone: Phone, desk: Person) -> None:
+        answer = desk.see(f"/console/cards/{phone.credential_id}")
+        assert answer.status_code == 303
+        assert answer.location.startswith("/console/sign-in")
