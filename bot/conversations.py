@@ -187,10 +187,10 @@ class Conversations:
     def flow(self, day: str) -> dict[tuple[str, str], int]:
         """How often somebody went from one step to another on a day (`2026-11-23`, UTC)."""
         with guard():
-            rows: Mapping[bytes, bytes] = self._redis.hgetall(f"{{talk}}:flow:{day}")
+            rows = self._redis.hgetall(f"{{talk}}:flow:{day}")
         edges = {}
         for name, count in rows.items():
-            start, _, end = name.decode().partition(">")
+            start, _, end = _text(name).partition(">")
             edges[start, end] = int(count)
         return edges
 

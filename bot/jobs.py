@@ -123,7 +123,7 @@ class Jobs:
         """The jobs that these two settings mean."""
         return cls(build_broker(jobs_address(jobs_url, redis_url)))
 
-    def enqueue(self, name: str, *, delay_s: float = 0.0, **arguments: object) -> None:
+    def enqueue(self, name: str, /, *, delay_s: float = 0.0, **arguments: object) -> None:
         """Have a job done; the arguments are JSON values without personal data.
 
         Args:
@@ -154,8 +154,8 @@ class Jobs:
                 length = self.broker.client.llen(place)
                 oldest = self.broker.client.lindex(place, 0)
                 job = self.broker.client.hget(f"{place}.msgs", oldest) if oldest else None
-                born = json.loads(job)["message_timestamp"] / 1000 if job else time.time()
-                found.append(QueueFigures(queue, int(length), max(0.0, time.time() - born)))
+                age = time.time() - json.loads(job)["message_timestamp"] / 1000 if job else 0.0
+                found.append(QueueFigures(queue, int(length), max(0.0, age)))
         return found
 
 

@@ -24,9 +24,8 @@ from bot.engine import Conversation, Line, Move
 from bot.jobs import Jobs
 from bot.outbox import Outbox
 from credentials.errors import CredentialError, UnavailableError
-from credentials.model import Holder, State
+from credentials.model import Holder
 from credentials.services import Services
-from credentials.verification import Receipt
 from handlers import notices
 from handlers.steps import Dialog, MediaError, Outcome, Task, Word, Work, checked
 from handlers.turn import Kind, Reply, Say, Turn
@@ -291,20 +290,6 @@ class Talk:
             "extra": dict(turn.extra),
         }
         return self._services.sealer.seal_json(f"{turn.holder.tag}:turn", fields).hex()
-
-
-def teller(jobs: Jobs) -> Callable[[Receipt], None]:
-    """What `credentials.services.build` is given as `told`: it has holders told in the chat."""
-
-    def tell(receipt: Receipt) -> None:
-        asked = receipt.state is State.AWAITING_HOLDER
-        jobs.enqueue(
-            "notify_approval" if asked else "notify_receipt",
-            holder=_pack_holder(receipt.holder),
-            verification_id=receipt.verification_id,
-        )
-
-    return tell
 
 
 class _Leaving:

@@ -1,0 +1,513 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+import redis
+
+from handlers.turn import Choices, Kind, Picture
+from tests.bot.talking import GRACE, Phone, World, landscape, make_world, selfie
+
+
+@pytest.fixture
+def world(database: redis.Redis, redis_url: str) -> World:
+    return make_world(database, redis_url)
+
+
+@pytest.fixture
+def phone(world: World) -> Phone:
+    return world.phone()
+
+
+class TestEnrolment:
+    def test_from_hello_to_a_card(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        assert "申请" in phone.follow()
+        assert "【1/4】" in phone.say("申请")
+        assert "【2/4】" in phone.say("同意")
+        assert "【3/4】" in phone.say("张三丰")
+        assert "正在向登记机关核实" in phone.say(person.id_number)
+        assert "【4/4】" in phone.hears()
+        assert "正在核对" in phone.send_photo(selfie())
+        text, picture = phone.receives()
+        assert "办好了" in str(text)
+        assert isinstance(picture, Picture)
+        card = world.services.cards.of(phone.holder)
+        assert card is not None
+        assert card.name_masked == "张**"
+
+    def test_in_english(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        assert "Four steps" in phone.say("apply")
+        assert "name" in phone.say("agree")
+        assert "ID number" in phone.say(person.name)
+        assert "Checking with the registry" in phone.say(person.id_number.lower())
+        assert "photo of your face" in phone.hears()
+        phone.send_photo(selfie())
+        assert "Your card has been issued" in phone.hears()
+
+    def test_by_the_menu(self, phone: Phone) -> None:
+        assert "【1/4】" in phone.tap("APPLY")
+        assert "还没有证件" in phone.tap("CARD")
+        assert "取消" in phone.tap("HELP")
+
+    def test_both_consents_are_recorded_apart(self, world: World, phone: Phone) -> None:
+        phone.say("申请")
+        phone.say("同意")
+        consents = world.conversations.look(phone.holder).given["consents"]
+        assert isinstance(consents, list)
+        assert [each["kind"] for each in consents] == ["data", "face"]
+        assert all(each["version"] and each["at"] > 1e9 for each in consents)
+
+    def test_without_the_face_consent_no_photo_is_asked_for(
+        self, world: World, phone: Phone
+    ) -> None:
+        person = world.register()
+        phone.say("申请")
+        assert "第 2 项" in phone.say("1")
+        phone.say(person.name)
+        phone.say(person.id_number)
+        assert "窗口" in phone.hears()
+        phone.send_photo(selfie())
+        assert phone.hears() == ""
+        assert phone.step() == "face_consent"
+        assert "正脸照片" in phone.say("同意")
+
+    def test_who_wants_no_face_check_is_shown_the_counter(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        for text in ("申请", "1", person.name, person.id_number):
+            phone.say(text)
+        phone.hears()
+        assert "受理窗口" in phone.say("不同意")
+        assert phone.step() == "home"
+        assert not world.conversations.look(phone.holder).given
+
+    @pytest.mark.parametrize("answer", ["2", "好的吗", "也许", "申请表"])
+    def test_an_unclear_consent_is_none(self, phone: Phone, answer: str) -> None:
+        phone.say("申请")
+        phone.say(answer)
+        assert phone.step() == "consent"
+
+    def test_refusing_keeps_nothing(self, phone: Phone) -> None:
+        phone.say("申请")
+        assert "没有保存" in phone.say("不同意")
+        assert phone.step() == "home"
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("44011519900307", "收到 14 位"),
+            ("440115199003A70011", "第 13 位"),
+            ("440115199002300011", "并不存在"),
+            ("440115299003070011", "还没有到"),
+            ("440115900307001", "15 位"),
+            ("440115199003070000", "最后一位"),
+        ],
+    )
+    def test_each_wrong_number_has_its_sentence(self, phone: Phone, text: str, told: str) -> None:
+        for said in ("申请", "同意", "张三丰"):
+            phone.say(said)
+        assert told in phone.say(text)
+        assert phone.step() == "id_number"
+
+    def test_children_come_with_a_guardian(self, world: World, phone: Phone) -> None:
+        child = world.register(birth="20200101")
+        for said in ("申请", "同意", "张三丰"):
+            phone.say(said)
+        assert "监护人" in phone.say(child.id_number)
+        assert phone.step() == "home"
+        assert not world.conversations.look(phone.holder).given
+
+    @pytest.mark.parametrize("text", ["!!!", "x" * 60, "440115199003070000", "<b>张三</b>"])
+    def test_what_is_no_name_is_asked_again(self, phone: Phone, text: str) -> None:
+        phone.say("申请")
+        phone.say("同意")
+        phone.say(text)
+        assert phone.step() == "name"
+
+    def test_a_name_that_does_not_fit_the_number(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        for said in ("申请", "同意", "李四", person.id_number):
+            phone.say(said)
+        assert "不一致" in phone.hears()
+        assert phone.step() == "name"
+
+    def test_a_number_that_nobody_has(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        world.registry.remove(person.id_number)
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        assert "没有查到" in phone.hears()
+        assert phone.step() == "id_number"
+
+    def test_a_residence_outside_the_rollout(self, world: World, phone: Phone) -> None:
+        world.services.rollout.set(("440115",))
+        person = world.register(residence="440306")
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        assert "还没有开放" in phone.hears()
+        assert phone.step() == "home"
+
+    def test_a_number_that_has_a_card(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        world.phone("oOther").enrols(person, selfie())
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        assert "另一个账号" in phone.hears()
+
+    def test_who_has_a_card_cannot_apply_again(self, world: World, phone: Phone) -> None:
+        phone.enrols(world.register(), selfie())
+        assert "已经有证件" in phone.say("申请")
+        assert phone.step() == "home"
+
+    def test_an_authority_that_is_out_loses_nothing(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        world.registry.down = True
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        assert "暂时没有回应" in phone.hears()
+        world.registry.down = False
+        assert "正在向登记机关核实" in phone.say("好")
+        assert "【4/4】" in phone.hears()
+
+
+class TestWaiting:
+    def test_a_photo_sent_too_early_is_used(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        assert "照片已收到" in phone.send_photo(selfie())
+        assert "办好了" in phone.hears()
+
+    def test_words_said_too_early_are_answered(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        assert "请稍等" in phone.say("好了吗")
+        assert "请稍等" in phone.say("帮助")
+        assert "【4/4】" in phone.hears()
+
+    def test_cancelled_while_waiting(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        assert "已取消" in phone.say("取消")
+        assert phone.hears() == ""
+        assert phone.step() == "home"
+        assert world.registry.asked == 0
+
+    def test_an_outcome_that_comes_twice_counts_once(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        job_id = world.conversations.look(phone.holder).job
+        holder = {"channel": "wechat", "openid": phone.holder.openid}
+        world.jobs.enqueue("work", holder=holder, job_id=job_id)
+        assert phone.hears().count("【4/4】") == 1
+
+    def test_a_lost_queue_is_noticed(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        world.jobs.broker.client.flushdb()
+        assert phone.hears() == ""
+        world.later_s = 300
+        assert "请稍等" in phone.say("喂")
+        assert "【4/4】" in phone.hears()
+
+    def test_a_job_that_fails_for_good_is_told(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        job_id = world.conversations.look(phone.holder).job
+        world.jobs.broker.client.flushdb()
+        arguments = {"holder": {"channel": "wechat", "openid": "oPhone"}, "job_id": job_id}
+        world.talk.functions()["give_up"]({"actor_name": "work", "kwargs": arguments}, {})
+        assert "已保留" in phone.hears()
+        assert phone.step() == "registry_out"
+
+
+class TestFace:
+    @pytest.fixture
+    def asked(self, world: World, phone: Phone) -> Phone:
+        """Somebody who is asked for the photo."""
+        person = world.register()
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        phone.hears()
+        return phone
+
+    def test_a_poor_photo_costs_no_attempt(self, asked: Phone) -> None:
+        for _ in range(6):
+            asked.send_photo(landscape())
+            told = asked.hears()
+            assert "不计入次数" in told
+        assert asked.step() == "face"
+
+    def test_somebody_else_is_refused_and_at_last_paused(self, world: World, asked: Phone) -> None:
+        for left in (4, 3, 2, 1):
+            asked.send_photo(selfie(GRACE))
+            assert f"还可以再试 {left} 次" in asked.hears()
+        asked.send_photo(selfie(GRACE))
+        told = asked.hears()
+        assert "60 分钟" in told
+        assert "人工" in told
+        assert "60 分钟" in asked.say("申请")
+        assert world.services.cards.of(asked.holder) is None
+
+    @pytest.mark.parametrize("junk", [b"", b"hello", b"\xff\xd8\xff" + b"0" * 100])
+    def test_junk_gets_advice(self, asked: Phone, junk: bytes) -> None:
+        asked.send_photo(junk)
+        assert "不计入次数" in asked.hears()
+
+    def test_a_photo_that_is_gone(self, asked: Phone) -> None:
+        asked.send(asked.turn(Kind.IMAGE, media_id="never"))
+        assert "重新发送" in asked.hears()
+
+    def test_a_platform_that_is_down_keeps_the_photo(self, world: World, asked: Phone) -> None:
+        world.platform.down = True
+        asked.send_photo(selfie())
+        assert "已保留" in asked.hears()
+        world.platform.down = False
+        asked.say("再试")
+        assert "办好了" in asked.hears()
+
+    @pytest.mark.parametrize("kind", [Kind.VOICE, Kind.LOCATION, Kind.LINK, Kind.OTHER])
+    def test_other_kinds_restate_the_question(self, asked: Phone, kind: Kind) -> None:
+        assert "您刚才正在拍照核对" in asked.send(asked.turn(kind))
+
+    def test_words_are_told_to_be_a_photo(self, asked: Phone) -> None:
+        assert "需要照片" in asked.say("我的照片")
+
+
+class TestCard:
+    @pytest.fixture
+    def holder(self, world: World, phone: Phone) -> Phone:
+        phone.enrols(world.register(), selfie())
+        return phone
+
+    def test_shows_a_fresh_picture_and_a_link(self, holder: Phone) -> None:
+        assert "/card" in holder.say("我的证件")
+        first = holder.receives()[0]
+        holder.say("card")
+        second = holder.receives()[0]
+        assert isinstance(first, Picture)
+        assert isinstance(second, Picture)
+        assert first.image != second.image
+
+    def test_freezes_and_unfreezes(self, holder: Phone) -> None:
+        assert "已冻结" in holder.say("冻结")
+        assert "已经是冻结" in holder.say("freeze")
+        assert "已冻结" in holder.say("我的证件")
+        assert holder.hears() == ""
+        assert "恢复使用" in holder.say("解冻")
+        assert "没有冻结" in holder.say("解冻")
+
+    def test_history_and_receipt(self, world: World, holder: Phone) -> None:
+        assert "办理完成" in holder.say("记录")
+        code = world.services.cards.mint(holder.holder).code
+        world.services.verifications.verify(
+            world.verifier("蓝天网吧"), "前台", code, "internet_cafe", None
+        )
+        told = holder.hears()
+        assert "蓝天网吧" in told
+        assert "冻结" in told
+        assert "张三丰" not in told
+        assert "蓝天网吧" in holder.say("记录")
+
+    def test_deleting_asks_first(self, holder: Phone) -> None:
+        assert "“是”" in holder.say("注销")
+        assert "“是”" in holder.say("嗯嗯")
+        assert "保留不变" in holder.say("否")
+        holder.say("注销")
+        assert "已删除" in holder.say("是")
+        assert "还没有证件" in holder.say("我的证件")
+
+    def test_a_deletion_that_is_cancelled(self, world: World, holder: Phone) -> None:
+        holder.say("注销")
+        assert "已取消" in holder.say("取消")
+        holder.say("是")
+        assert world.services.cards.of(holder.holder) is not None
+
+    def test_says_yes_to_nothing(self, world: World, holder: Phone) -> None:
+        holder.say("是")
+        assert world.services.cards.of(holder.holder) is not None
+
+    def test_upgrade_says_where(self, holder: Phone) -> None:
+        assert "芯片" in holder.say("升级")
+
+    @pytest.mark.parametrize("word", ["我的证件", "记录", "冻结", "解冻", "升级"])
+    def test_without_a_card(self, phone: Phone, word: str) -> None:
+        assert "还没有证件" in phone.say(word)
+
+    def test_without_a_card_there_is_nothing_to_delete(self, phone: Phone) -> None:
+        assert "没有证件" in phone.say("注销")
+
+
+class TestApproval:
+    @pytest.fixture
+    def asked(self, world: World, phone: Phone) -> Phone:
+        phone.enrols(world.register(), selfie())
+        code = world.services.cards.mint(phone.holder).code
+        verifier = world.verifier()
+        self.made = world.services.verifications.verify(verifier, "前台", code, "hotel", None)
+        self.verifier = verifier
+        return phone
+
+    def state(self, world: World) -> str:
+        made = world.services.verifications.look(self.verifier, self.made.verification_id)
+        return str(made.state)
+
+    def test_says_who_where_what_for(self, asked: Phone) -> None:
+        (question,) = asked.receives()
+        assert isinstance(question, Choices)
+        for part in ("海景酒店", "前台", "身份", str(self.made.number)):
+            assert part in question.text
+        assert question.answers == ("批准", "拒绝", "拒绝并冻结")
+
+    def test_approved(self, world: World, asked: Phone) -> None:
+        asked.hears()
+        assert "已批准" in asked.say("批准")
+        assert self.state(world) == "accepted"
+        assert "没有等待" in asked.say("批准")
+
+    def test_denied(self, world: World, asked: Phone) -> None:
+        assert "没有向海景酒店提供任何信息" in asked.say("deny")
+        assert self.state(world) == "denied"
+
+    def test_denied_and_frozen(self, world: World, asked: Phone) -> None:
+        assert "冻结" in asked.say("拒绝并冻结")
+        assert self.state(world) == "denied"
+        card = world.services.cards.of(asked.holder)
+        assert card is not None
+        assert card.status == "frozen"
+
+    def test_nothing_waits(self, phone: Phone) -> None:
+        assert "没有等待" in phone.say("批准")
+
+
+class TestWords:
+    def test_every_word_works_in_the_middle(self, phone: Phone) -> None:
+        for said in ("申请", "同意", "张三丰"):
+            phone.say(said)
+        for word in ("帮助", "help", "人工", "human", "card", "记录", "申请", "批准"):
+            assert "您刚才正在填写身份证号码" in phone.say(word), word
+        assert phone.step() == "id_number"
+
+    def test_cancel_forgets(self, world: World, phone: Phone) -> None:
+        for said in ("申请", "同意", "张三丰", "取消"):
+            phone.say(said)
+        assert not world.conversations.look(phone.holder).given
+        assert "【1/4】" in phone.say("申请")
+
+    def test_language(self, phone: Phone) -> None:
+        for said in ("申请", "同意"):
+            phone.say(said)
+        assert "English" in phone.say("语言")
+        assert "English from now on" in phone.say("2")
+        assert "Character" in (phone.say("张三丰") and phone.say("44011519900307001a")[:40])
+        phone.say("language")
+        assert "bahasa Indonesia" in phone.say("bahasa indonesia")
+
+    def test_a_human_is_called(self, world: World, phone: Phone) -> None:
+        phone.say("人工")
+        assert world.conversations.look(phone.holder).human > 0
+        assert [place.human for place in world.conversations.live()] == [True]
+
+    @pytest.mark.parametrize("text", ["", "你好", "]]><xml>", "{name}", "\u0000", "x" * 5000])
+    def test_anything_else_is_answered(self, phone: Phone, text: str) -> None:
+        assert "申请" in phone.say(text) or "apply" in phone.say(text)
+
+    def test_a_button_nobody_knows(self, phone: Phone) -> None:
+        assert "帮助" in phone.tap("OLD_BUTTON")
+
+    def test_spoken_words(self, phone: Phone) -> None:
+        assert "【1/4】" in phone.send(phone.turn(Kind.VOICE, "申请。"))
+
+
+class TestTime:
+    def test_after_a_day_the_question_is_restated(self, world: World, phone: Phone) -> None:
+        for said in ("申请", "同意", "张三丰"):
+            phone.say(said)
+        world.later_s = 86400
+        assert "您刚才正在填写身份证号码" in phone.say("你好")
+        assert "还没有到" in phone.say("440115299003070011")
+
+    def test_after_a_day_a_right_answer_counts(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        for said in ("申请", "同意", "张三丰"):
+            phone.say(said)
+        world.later_s = 86400
+        assert "登记机关" in phone.say(person.id_number)
+
+    def test_what_was_given_expires_and_the_person_is_told(
+        self, world: World, phone: Phone
+    ) -> None:
+        for said in ("申请", "同意", "张三丰"):
+            phone.say(said)
+        world.database.delete("{wechat:oPhone}:given")
+        assert "48 小时" in phone.say("440115199003070011")
+        assert phone.step() == "home"
+
+    def test_a_step_that_is_no_more(self, world: World, phone: Phone) -> None:
+        phone.say("申请")
+        world.database.hset("{wechat:oPhone}:talk", "s", "step_of_last_year")
+        assert "更新" in phone.say("同意")
+        assert phone.step() == "home"
+
+
+class TestDelivery:
+    def test_the_same_turn_three_times_at_once(self, phone: Phone) -> None:
+        phone.say("申请")
+        turn = phone.turn(Kind.TEXT, "同意", key="again")
+        answers: list[str] = []
+        threads = [
+            threading.Thread(target=lambda: answers.append(phone.send(turn))) for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(bool(answer) for answer in answers) == [False, False, True]
+        assert phone.step() == "name"
+
+    def test_two_turns_at_once_are_both_heard(self, world: World, phone: Phone) -> None:
+        turns = [phone.turn(Kind.TEXT, "人工"), phone.turn(Kind.TEXT, "申请")]
+        threads = [threading.Thread(target=phone.send, args=(turn,)) for turn in turns]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        phone.hears()
+        assert phone.step() == "consent"
+        assert world.conversations.look(phone.holder).human > 0
+
+    def test_a_busy_conversation_queues_the_turn_sealed(self, world: World, phone: Phone) -> None:
+        phone.say("申请")
+        phone.say("同意")
+        taken = world.conversations.take(phone.holder)
+        assert phone.say("张三丰") == ""
+        for key in world.jobs.broker.client.scan_iter("jobs:*.msgs"):
+            jobs = str(world.jobs.broker.client.hgetall(key))
+            assert "u5f20" not in jobs
+            assert str("张三丰".encode())[2:-1] not in jobs
+        world.conversations.leave(taken)
+        assert "【3/4】" in phone.hears()
+
+    def test_unfollowing_erases_the_talk_but_not_the_card(self, world: World, phone: Phone) -> None:
+        phone.enrols(world.register(), selfie())
+        phone.say("语言")
+        phone.unfollow()
+        left = [key.decode() for key in world.database.scan_iter("{wechat:oPhone}:*")]
+        assert [key for key in left if key.endswith((":talk", ":given", ":lock"))] == []
+        assert "申请" in phone.follow()
+        assert world.services.cards.of(phone.holder) is not None
+
+    def test_no_personal_data_in_plain(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        for key in world.database.scan_iter("*"):
+            dumped = world.database.dump(key) or b""
+            assert person.id_number.encode() not in dumped, key
+            assert person.name.encode() not in dumped, key
