@@ -83,7 +83,7 @@ def test_the_history_is_each_cards_own(issuer: Issuer, desk: Desk) -> None:
     first, second = issuer.phone(1), issuer.phone(2)
     for _ in range(3):
         desk.scan(first.show(), "internet_cafe")
-        desk.scan(second.show(), "courier")
+        desk.scan(second.show("courier"), "courier")
     assert [use.purpose for use in issuer.cards.history(first.credential_id, 3)] == [
         "internet_cafe"
     ] * 3
