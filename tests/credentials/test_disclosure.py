@@ -43,9 +43,9 @@ def test_upgraded_purposes_need_the_pin_and_no_light_one_does() -> None:
     assert {name for name, purpose in PURPOSES.items() if purpose.pin} == upgraded
 
 
-def test_whoever_learns_the_id_number_needs_the_holders_approval() -> None:
+def test_whoever_learns_who_the_holder_is_needs_the_holders_approval() -> None:
     for purpose in PURPOSES.values():
-        assert purpose.approval == ("id_number" in purpose.attributes)
+        assert purpose.approval == bool({"name", "id_number"} & set(purpose.attributes))
 
 
 def test_indexes_are_stable_bytes() -> None:
