@@ -94,7 +94,7 @@ def _add_state(control: Blueprint, platform: Platform, citizens: Citizens) -> No
         )
 
     @control.post("/phones")
-    def add() -> Response:
+    def add_phone() -> Response:
         body = request.get_json(silent=True) or {}
         language = "en" if str(body.get("language", "")).startswith("en") else "zh_CN"
         name = str(body.get("name") or "")[:40] or f"{len(world.people()) + 1}"
@@ -152,7 +152,7 @@ def _add_citizens(control: Blueprint, citizens: Citizens) -> None:
         )
 
     @control.post("/citizens")
-    def add() -> Response:
+    def add_citizen() -> Response:
         file = request.files.get("photo")
         if file is None:
             raise CitizensError("send the photo as the file `photo`")

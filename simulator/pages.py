@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Response, send_from_directory
+from flask import Response
 
 FOLDER = Path(__file__).parent / "static"
 POLICY = "; ".join(
@@ -24,6 +24,7 @@ POLICY = "; ".join(
 
 def page(name: str) -> Response:
     """A page of this simulator. It may be framed: the phone is a frame."""
-    answer = send_from_directory(FOLDER, name, max_age=0)
+    answer = Response((FOLDER / name).read_bytes(), content_type="text/html; charset=utf-8")
+    answer.headers["Cache-Control"] = "no-cache"
     answer.headers["Content-Security-Policy"] = POLICY
     return answer

@@ -27,6 +27,9 @@ export class Phone {
     this.time = el("span", {}, clock(Date.now() / 1000));
     this.heading = el("h2", {}, "");
     this.chat = el("div", { class: "chat", role: "log", "aria-live": "polite", tabindex: "0" });
+    this.stuck = true; // the reader is at the chat's end, and stays there when it grows
+    this.chat.addEventListener("scroll", () => { this.stuck = this.atEnd(); });
+    new ResizeObserver(() => this.settle()).observe(this.chat);
     this.badge = el("span", { class: "badge", hidden: true });
     this.dock = el("div", { class: "dock" });
     this.tray = el("div", { class: "tray", hidden: true }, ...this.tiles());
@@ -147,6 +150,8 @@ export class Phone {
     this.mic.setAttribute("aria-pressed", String(wanted));
     this.mic.replaceChildren(icon(wanted ? "keyboard" : "voice"));
     this.input.placeholder = word(wanted ? "speak" : "write");
+    this.input.setAttribute("aria-label", word(wanted ? "speak_hint" : "write"));
+    this.fit();
     this.keyboard.classList.toggle("speaking", wanted);
     this.input.focus();
   }
@@ -186,12 +191,11 @@ export class Phone {
     const before = this.messages.get(message.id);
     this.messages.set(message.id, message);
     if (before) return; // only its state changed, which the chat does not show
-    const nearEnd = this.atEnd();
     const time = stamp(message, this.last);
     this.last = message;
     if (time) this.chat.append(time);
     this.chat.append(bubble(message, this));
-    if (nearEnd || message.side === "person") this.settle(true);
+    this.settle(message.side === "person");
     if (message.side === "account" && this.isAway()) this.countUnread(this.unread + 1);
   }
 
@@ -212,10 +216,10 @@ export class Phone {
     this.bench.drawSwitcher();
   }
 
-  atEnd() { return this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight < 120; }
+  atEnd() { return this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight < 60; }
 
   settle(force = false) {
-    if (force || this.atEnd()) this.chat.scrollTop = this.chat.scrollHeight;
+    if (force || this.stuck) this.chat.scrollTop = this.chat.scrollHeight;
   }
 
   enlarge(mediaId) { enlarge(this, mediaId); }

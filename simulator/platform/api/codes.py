@@ -18,12 +18,12 @@ def add(api: Blueprint, platform: Platform) -> None:
     """Code endpoints."""
 
     @api.post("/cgi-bin/qrcode/create")
-    def create() -> Response:
+    def create_scene() -> Response:
         platform.tokens.check(request.args.get("access_token", ""))
         return jsonify(platform.scenes.create(posted()))
 
     @api.get("/cgi-bin/showqrcode")
-    def show() -> Response:
+    def show_scene() -> Response:
         scene = platform.scenes.find(request.args.get("ticket", ""))
         if scene is None:
             return Response("", status=404)

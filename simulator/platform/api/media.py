@@ -24,7 +24,7 @@ def add(api: Blueprint, platform: Platform) -> None:
         return jsonify({"type": kind, name: medium.id, "created_at": created})
 
     @api.get("/cgi-bin/media/get")
-    def get() -> Response:
+    def fetch() -> Response:
         platform.tokens.check(request.args.get("access_token", ""))
         medium = platform.media.get(request.args.get("media_id", ""))
         if medium.type == "video":

@@ -122,6 +122,6 @@ def _request_text() -> str:
 
 def _response_text(response: Response) -> str:
     kind = response.content_type or ""
-    if kind.startswith(("application/json", "text/")):
+    if kind.startswith(("application/json", "text/plain")):
         return response.get_data(as_text=True)
-    return f"({kind}, {response.content_length} bytes)"
+    return f"({kind}, {response.content_length or 0} bytes)"
