@@ -8,7 +8,7 @@ if math.abs(now - tonumber(ARGV[1])) > tonumber(ARGV[4]) then
   return 'stale'
 end
 local seen = redis.call('HMGET', KEYS[1], 't', 'm', 'o')
-if seen[2] == ARGV[2] and seen[1] == ARGV[1] then
+if seen[2] == ARGV[2] then
   if redis.call('HINCRBY', KEYS[1], 'n', 1) > tonumber(ARGV[6]) then
     return 'repeated'
   end

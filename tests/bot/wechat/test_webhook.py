@@ -198,6 +198,13 @@ class TestReplayed:
         other = message(openid="oPhone-2", Content="card", MsgId=5)
         assert safe.post(other).status_code == 200
 
+    def test_a_redelivery_may_be_signed_anew(self, safe: Platform) -> None:
+        safe.nonce, safe.timestamp = "4711", int(time.time())
+        same = text("card")
+        assert safe.post(same).status_code == 200
+        safe.timestamp -= 1
+        assert safe.post(same).status_code == 200
+
     def test_a_fourth_delivery(self, safe: Platform) -> None:
         safe.nonce, safe.timestamp = "4711", int(time.time())
         same = text("card")
