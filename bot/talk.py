@@ -34,7 +34,7 @@ from texts import DEFAULT_LANGUAGE
 LATE_SECONDS: Final = 4.0  # the platform hangs up after five
 JOB_WAIT_SECONDS: Final = 5.0
 MOST_QUICK_WORKS: Final = 8
-FACE_WORKS: Final = frozenset({"match_photo", "match_challenge", "read_card"})
+FACE_WORKS: Final = frozenset({"card_photo", "match_photo", "match_challenge"})
 UNAVAILABLE: Final = Outcome("unavailable")
 
 log = structlog.get_logger(__name__)

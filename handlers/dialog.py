@@ -56,11 +56,34 @@ DIALOG: Final = Dialog(
             takes=answers.name,
             leads={
                 "named": "id_number",
-                "card_photo": again("chat.name.card_photo"),
+                "card_photo": "card_photo",
                 "empty": again("chat.name.empty"),
                 "too_long": again("chat.name.too_long"),
                 "characters": again("chat.name.characters"),
                 "number": again("chat.name.number"),
+            },
+        ),
+        "card_photo": Work(
+            says="chat.card_photo",
+            position="2/4",
+            does=proofing.read_card,
+            leads={
+                "read": "confirm_card",
+                "back": to("name", "chat.card_photo.back"),
+                "poor": to("name", "chat.card_photo.poor"),
+                "too_young": done("chat.id_number.too_young"),
+                "gone": to("name", "chat.card_photo.gone"),
+                "unavailable": to("name", "chat.card_photo.gone"),
+            },
+        ),
+        "confirm_card": Ask(
+            says="chat.confirm_card",
+            position="3/4",
+            takes=answers.yes_or_no,
+            leads={
+                "yes": "registry",
+                "no": to("name", "chat.confirm_card.no"),
+                "unclear": again("chat.confirm_card.unclear"),
             },
         ),
         "id_number": Ask(
@@ -335,6 +358,10 @@ DIALOG: Final = Dialog(
                     "other_person",
                     "not_the_portrait",
                 )
+            ),
+            *(
+                f"chat.card_photo.{advice}"
+                for advice in ("no_card", "file", "closer", "light", "focus")
             ),
             "chat.use.other",
             "chat.approval",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import random
 from collections.abc import Callable
 from typing import Final
 
+from credentials import id_number, names
 from credentials.authority import NameMismatchError, NotRegisteredError, PersonEndedError
 from credentials.errors import CredentialError, IdNumberTakenError, UnavailableError
 from credentials.limits import Allowance
 from credentials.model import Consent, Person, Status
-from faces import compare, liveness, photo, selfie, video
-from faces.errors import PhotoError, VideoError
+from faces import compare, id_card, liveness, photo, selfie, video
+from faces.errors import CardPhotoError, PhotoError, VideoError
 from faces.gestures import Gesture
-from handlers.answers import shown_gesture
+from handlers.answers import CHINA, LEAST_AGE, shown_gesture
 from handlers.steps import MediaError, Outcome, Task, Word, outcomes
 
 FACE_ATTEMPTS: Final = 5
@@ -22,6 +24,9 @@ REGISTRY_ATTEMPTS: Final = 10
 DAY_SECONDS: Final = 24 * 3600.0
 CHALLENGE_SECONDS: Final = 120
 LIVE_STATUSES: Final = frozenset({Status.PENDING, Status.ACTIVE, Status.FROZEN})
+CARD_PROBLEMS: Final = frozenset(
+    {"missing_name", "missing_id_number", "id_number_checksum", "birth_differs", "sex_differs"}
+)
 UNSAFE_NONE: Final = "unsafe-none"
 
 
@@ -85,6 +90,40 @@ def choose_face_check(task: Task) -> Outcome:
             "shown": shown_gesture(asked, 0),
         },
     )
+
+
+@outcomes("read", "back", "poor", "too_young", "gone", "unavailable")
+def read_card(task: Task) -> Outcome:  # noqa: PLR0911 - one for each way it can end
+    """Name and ID number from a photo of the ID card, to be shown back and confirmed.
+
+    Only what agrees with itself is shown: birth date and sex on the card with the number, the
+    number with its check character.
+    """
+    try:
+        data = task.fetch(str(task.given["card_photo"]), photo.MAX_BYTES)
+        reading = id_card.read_card(data)
+    except MediaError as error:
+        return Outcome("gone" if error.code == "gone" else "unavailable", {"card_photo": None})
+    except (PhotoError, CardPhotoError) as error:
+        return _unread(f"chat.card_photo.{'no_card' if error.code == 'no_card' else 'file'}")
+    if reading.side == "back":
+        return Outcome("back", {"card_photo": None})
+    if set(reading.problems) & CARD_PROBLEMS:
+        return _unread(f"chat.card_photo.{reading.advice[0] if reading.advice else 'focus'}")
+    today = datetime.datetime.fromtimestamp(task.now, CHINA).date()
+    try:
+        name = names.parse(reading.fields["name"].value)
+        number = id_number.parse(reading.fields["id_number"].value, today=today)
+    except CredentialError:
+        return _unread("chat.card_photo.focus")
+    if number.age_on(today) < LEAST_AGE:
+        return Outcome("too_young", values={"age": LEAST_AGE})
+    given = {"name": name, "id_number": number.value, "card_photo": None}
+    return Outcome("read", {**given, "shown": {"name": name, "id_number": number.value}})
+
+
+def _unread(advice: str) -> Outcome:
+    return Outcome("poor", {"card_photo": None}, {"advice": Word(advice)})
 
 
 FACE_OUTCOMES: Final = (

@@ -1,0 +1,153 @@
+"""The liveness challenge and the ID card's photo, in the chat."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from credentials.model import Person
+from faces.gestures import Gesture
+from handlers.turn import Kind
+from tests.bot.talking import EILEEN, GRACE, Phone, World, landscape, make_world, selfie
+from tests.faces import drawing, warping
+
+
+@pytest.fixture
+def world(database: redis.Redis, redis_url: str) -> World:
+    return make_world(database, redis_url, liveness="challenge")
+
+
+@pytest.fixture
+def phone(world: World) -> Phone:
+    return world.phone()
+
+
+@pytest.fixture
+def person(world: World) -> Person:
+    return world.register()
+
+
+def gestures(phone: Phone) -> list[Gesture]:
+    asked = phone.world.conversations.look(phone.holder).given["gestures"]
+    assert isinstance(asked, list)
+    return [Gesture(each) for each in asked]
+
+
+def doing(gesture: Gesture, face: str = EILEEN) -> bytes:
+    return warping.jpeg(warping.gesture(face, gesture))
+
+
+class TestChallenge:
+    @pytest.fixture
+    def asked(self, phone: Phone, person: Person) -> Phone:
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        assert "第 1/2 个动作" in phone.hears()
+        return phone
+
+    def test_a_photo_for_each_gesture_and_the_card(self, world: World, asked: Phone) -> None:
+        first, second = gestures(asked)
+        assert "第 2/2 个动作" in asked.send_photo(doing(first))
+        assert "正在核对" in asked.send_photo(doing(second))
+        assert "办好了" in asked.hears()
+        assert world.services.cards.of(asked.holder) is not None
+
+    def test_the_same_photo_twice_is_refused(self, world: World, asked: Phone) -> None:
+        asked.send_photo(selfie())
+        asked.send_photo(selfie())
+        assert "还可以再试 4 次" in asked.hears()
+        assert world.services.cards.of(asked.holder) is None
+
+    def test_the_gestures_of_somebody_else(self, world: World, asked: Phone) -> None:
+        for gesture in gestures(asked):
+            asked.send_photo(doing(gesture, GRACE))
+        assert "还可以再试 4 次" in asked.hears()
+        assert world.services.cards.of(asked.holder) is None
+
+    def test_after_two_minutes_new_gestures_are_asked(self, world: World, asked: Phone) -> None:
+        asked.send_photo(selfie())
+        world.later_s = 121
+        told = asked.send_photo(selfie())
+        assert "2 分钟已过" in told
+        assert "第 1/2 个动作" in told
+
+    def test_a_poor_photo_costs_no_attempt(self, asked: Phone) -> None:
+        asked.send_photo(landscape())
+        asked.send_photo(landscape())
+        told = asked.hears()
+        assert "不计入次数" in told
+        assert "第 1/2 个动作" in told
+
+    def test_a_file_that_is_no_video(self, asked: Phone) -> None:
+        asked.send_photo(b"no video", Kind.VIDEO)
+        assert "不是能识别的视频" in asked.hears()
+
+    def test_words_and_back_again(self, asked: Phone) -> None:
+        assert "需要照片" in asked.say("好了")
+        told = asked.say("帮助")
+        assert "第 1/2 个动作" in told
+
+    def test_a_photo_sent_before_is_not_part_of_it(self, world: World, person: Person) -> None:
+        early = world.phone("oEarly")
+        for said in ("申请", "同意", person.name, person.id_number):
+            early.say(said)
+        early.send_photo(selfie())
+        assert "第 1/2 个动作" in early.hears()
+
+
+class TestCardPhoto:
+    @pytest.fixture
+    def asked(self, phone: Phone) -> Phone:
+        phone.say("申请")
+        phone.say("同意")
+        return phone
+
+    def photo(self, person: Person, *, back: bool = False) -> bytes:
+        number = person.id_number
+        card = drawing.MadeUpCard(
+            name=person.name,
+            sex="男" if int(number[16]) % 2 else "女",
+            birth=(int(number[6:10]), int(number[10:12]), int(number[12:14])),
+            id_number=number,
+        )
+        return warping.jpeg(drawing.back(card) if back else drawing.front(card))
+
+    def test_is_read_shown_back_and_confirmed(self, asked: Phone, world: World) -> None:
+        person = world.register(name="张晓明")
+        assert "正在读取" in asked.send_photo(self.photo(person))
+        told = asked.hears()
+        assert "张晓明" in told
+        assert person.id_number in told
+        assert "“是”或“否”" not in told
+        assert "登记机关" in asked.say("是")
+        assert "动作" in asked.hears()
+
+    def test_what_is_wrong_is_typed_instead(self, asked: Phone, world: World) -> None:
+        asked.send_photo(self.photo(world.register(name="张晓明")))
+        asked.hears()
+        assert "请对照身份证" in asked.say("大概吧")
+        assert "【2/4】" in asked.say("否")
+        assert "【3/4】" in asked.say("张小明")
+
+    def test_the_back_is_told_apart(self, asked: Phone, person: Person) -> None:
+        asked.send_photo(self.photo(person, back=True))
+        assert "背面" in asked.hears()
+
+    def test_a_child_comes_with_a_guardian(self, asked: Phone, world: World) -> None:
+        asked.send_photo(self.photo(world.register(birth="20200101", name="张晓明")))
+        assert "监护人" in asked.hears()
+        assert asked.step() == "home"
+
+    @pytest.mark.parametrize("junk", [b"hello", b""])
+    def test_junk_gets_advice(self, asked: Phone, junk: bytes) -> None:
+        asked.send_photo(junk)
+        assert "不是能识别的照片" in asked.hears()
+        assert asked.step() == "name"
+
+    def test_a_selfie_is_no_card(self, asked: Phone) -> None:
+        asked.send_photo(selfie())
+        assert "没有认出身份证" in asked.hears()
+
+    def test_a_photo_that_is_gone(self, asked: Phone) -> None:
+        asked.send(asked.turn(Kind.IMAGE, media_id="never"))
+        assert "重新发送" in asked.hears()
