@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import socket
 import threading
@@ -278,16 +279,20 @@ class TestJunk:
         ids=lambda body: body[:24].decode(errors="replace"),
     )
     def test_message(self, plain: Platform, talk: Talk, body: bytes) -> None:
-        began = time.perf_counter()
+        began = time.thread_time()
         assert plain.post(body).status_code == 400
-        assert time.perf_counter() - began < 0.05
+        assert time.thread_time() - began < 0.05
         assert not talk.turns
 
-    @pytest.mark.parametrize("size", [64 * 1024 + 1, 20_000_000])
-    def test_a_body_too_large(self, plain: Platform, talk: Talk, size: int) -> None:
-        began = time.perf_counter()
-        assert plain.post(b"<" * size).status_code == 413
-        assert time.perf_counter() - began < 0.05 + size / 1e9
+    def test_a_body_too_large(self, plain: Platform, talk: Talk) -> None:
+        assert plain.post(b"<" * (64 * 1024 + 1)).status_code == 413
+        assert not talk.turns
+
+    def test_a_huge_body_is_not_even_read(self, plain: Platform, talk: Talk) -> None:
+        body = io.BytesIO(b"<" * 1000)
+        announced = {"CONTENT_LENGTH": "20000000"}
+        answer = plain.web.post(plain.address(), input_stream=body, environ_overrides=announced)
+        assert (answer.status_code, body.tell()) == (413, 0)
         assert not talk.turns
 
     def test_control_characters_are_dropped(self, plain: Platform, talk: Talk) -> None:
