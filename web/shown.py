@@ -101,11 +101,16 @@ def history(uses: Iterable[Use], texts: Texts, language: str) -> list[Json]:
         {
             "at": use.at,
             "event": _known(texts, language, "console.event.", use.kind),
-            "who": " · ".join(filter(None, (use.verifier, use.desk))) or use.detail.get("by", ""),
+            "who": " · ".join(filter(None, (use.verifier, use.desk))) or _by(use, texts, language),
             "detail": _detail(use, texts, language),
         }
         for use in uses
     ]
+
+
+def _by(use: Use, texts: Texts, language: str) -> str:
+    kind, _, name = use.detail.get("by", "").partition(":")
+    return " ".join(filter(None, (_known(texts, language, "console.by.", kind), name)))
 
 
 def _detail(use: Use, texts: Texts, language: str) -> str:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import argon2
 import pytest
 import redis
 
+from credentials import passwords
 from tests.web.office import Office, Person, Phone, Software
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real argon2id hashes with the smallest parameters: its cost is tested where it is chosen."""
+    quick = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_HASHER", quick)
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ class TestActing:
             assert card is not None
             assert card.status is status
         page = reviewer.see(path).text
-        assert "operator:rita" in page
+        assert "Operator rita" in page
         assert REASON in page
 
     def test_an_admin_revokes(self, office: Office, phone: Phone, admin: Person) -> None:
