@@ -1,8 +1,7 @@
 """`app.py faces`: compare photos, check liveness, read ID cards, with the product's own pipeline.
 
-Exit codes: 0 when the work was done and the answer is good (a match, a passed challenge, a card
-without problems) or a table was written; 1 when it was done and the answer is not; 2 when it
-could not be done, with the reason on standard error.
+Exit codes: 0 when there is an answer, whatever it says; 2 when there is none, with the reason on
+standard error.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import click
 
@@ -22,7 +21,6 @@ from faces.compare import THRESHOLD
 from faces.errors import FaceError, PhotoError
 from faces.gestures import Gesture
 
-NO: Final = 1
 UNABLE: Final = 2
 SENTENCES: Final = {
     "too_large": "the file is larger than is ever read",
@@ -76,7 +74,6 @@ def compare_command(files: tuple[Path, ...], pairs: Path | None, threshold: floa
             "quality": {"a": a.quality.as_json(), "b": b.quality.as_json()},
         }
     )
-    sys.exit(0 if result.match else NO)
 
 
 @group.command("liveness")
@@ -126,7 +123,6 @@ def liveness_command(names: str, portrait: Path | None, files: tuple[Path, ...])
             ],
         }
     )
-    sys.exit(0 if result.live else NO)
 
 
 @group.command("read-card")
@@ -137,7 +133,6 @@ def read_card_command(file: Path) -> None:
 
     reading = _or_stop(file, lambda path: id_card.read_card(photo.read_file(path)))
     _print(reading.as_json())
-    sys.exit(NO if reading.problems else 0)
 
 
 def _compare_pairs(pairs: Path, threshold: float) -> None:
@@ -150,21 +145,27 @@ def _compare_pairs(pairs: Path, threshold: float) -> None:
     known: dict[Path, Any] = {}
     for a, b in rows:
         measured = []
-        reason = ""
-        for name in (a, b):
-            path = pairs.parent / name
+        reasons = []
+        for column, name in (("a", a), ("b", b)):
+            path = _beside(pairs, name)
             if path not in known:
                 known[path] = _measured_or_code(path)
             if isinstance(known[path], str):
-                reason = reason or f"{name}: {known[path]}"
+                reasons.append(f"{column}: {known[path]}")
             else:
                 measured.append(known[path])
-        if reason:
-            writer.writerow((a, b, "", "", reason))
+        if reasons:
+            writer.writerow((a, b, "", "", "; ".join(reasons)))
             continue
         result = compare.compare(*measured, threshold=threshold)
         doubt = "doubtful" if result.doubtful else ""
         writer.writerow((a, b, str(result.match).lower(), f"{result.distance:.4f}", doubt))
+
+
+def _beside(pairs: Path, name: str) -> Path:
+    """A picture that a CSV names: from the CSV's folder, or else from here."""
+    beside = pairs.parent / name
+    return (beside if beside.exists() else Path(name)).resolve()
 
 
 def _rows(pairs: Path) -> Iterator[tuple[str, str]]:
@@ -229,7 +230,7 @@ def _or_stop(path: Path, work: Callable[[Path], Value]) -> Value:
         sys.exit(UNABLE)
 
 
-def _stop(name: str, error: FaceError) -> Any:
+def _stop(name: str, error: FaceError) -> NoReturn:
     """Say why a file cannot be used, and end."""
     click.echo(f"{name}: {SENTENCES.get(error.code, error.code)} ({error.code})", err=True)
     sys.exit(UNABLE)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from faces.find import Points
 
 # Thresholds. docs/faces.md has the figures they were chosen by.
-TURNED: Final = 12.0  # degrees; faces looking at the camera measure -5 to 5
+TURNED: Final = 10.0  # degrees; faces looking at the camera measure -5 to 5
 LOOKING_UP: Final = 10.0  # degrees; faces looking at the camera measure -14 to 2
 OPEN_MOUTH: Final = 0.25  # inner lips' height by width; a broad smile with teeth measures 0.2
 CLOSED_EYES: Final = 0.21  # eyelids' height by width; open eyes measure 0.24 to 0.4
@@ -131,7 +131,7 @@ def _pose(points: Points) -> tuple[float, float, float]:
     yaw = float(np.degrees(np.arctan2(forward[0], forward[2])))
     pitch = float(np.degrees(np.arcsin(np.clip(forward[1], -1.0, 1.0))))
     roll = float(np.degrees(np.arctan2(-up[0], up[1])))
-    return yaw, pitch, -roll
+    return yaw, pitch, roll
 
 
 def _eye(eye: Points) -> float:

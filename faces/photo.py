@@ -32,6 +32,11 @@ MAX_PIXELS: Final = {"JPEG": 64_000_000, "PNG": 25_000_000, "WEBP": 25_000_000, 
 LONGEST_POSSIBLE_SIDE: Final = 16_384
 HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"})
 JPEG_QUALITY: Final = 88
+# What Pillow and its plugins let escape over damaged files.
+UNREADABLE: Final = (
+    *(OSError, EOFError, IndexError, MemoryError, ValueError, SyntaxError, TypeError, KeyError),
+    *(RuntimeError, struct.error, zlib.error, ArithmeticError, AttributeError),
+)
 EXIF_ORIENTATION: Final = 0x0112
 UPRIGHT: Final = {  # EXIF 2.32, 4.6.4: how the stored rows lie, and what sets them upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -111,6 +116,8 @@ def open_photo(data: bytes, *, longest: int = LONGEST_SIDE) -> Photo:
     if len(data) > MAX_BYTES:
         raise PhotoError("too_large", limit=MAX_BYTES)
     kind = sniff(data)
+    if kind == "HEIC" and ends_early(data, kind):
+        raise PhotoError("truncated")  # its decoder would make up the rest
     try:
         with warnings.catch_warnings():
             # Pillow's own bomb warning is an error for it; the limit below is stricter anyway.
@@ -125,12 +132,8 @@ def open_photo(data: bytes, *, longest: int = LONGEST_SIDE) -> Photo:
         raise
     except Image.DecompressionBombError as error:
         raise PhotoError("too_many_pixels") from error
-    except (OSError, EOFError, IndexError, MemoryError) as error:
-        raise PhotoError(_why_unreadable(data, kind)) from error
-    except (ValueError, SyntaxError, TypeError, KeyError, RuntimeError) as error:
-        raise PhotoError("not_an_image") from error
-    except (struct.error, zlib.error, ZeroDivisionError, OverflowError) as error:
-        raise PhotoError("not_an_image") from error
+    except UNREADABLE as error:
+        raise PhotoError("truncated" if ends_early(data, kind) else "not_an_image") from error
     return Photo(pixels, width, height, kind)
 
 
@@ -190,13 +193,22 @@ def _decode(image: Image.Image, kind: str, longest: int) -> Pixels:
     return np.ascontiguousarray(np.asarray(upright, dtype=np.uint8))
 
 
-def _why_unreadable(data: bytes, kind: str) -> str:
-    """Whether a file that does not decode ends too early or is no picture at all."""
+def ends_early(data: bytes, kind: str) -> bool:
+    """Whether a file of this format stops before its own end."""
     if kind == "JPEG":
-        return "truncated" if b"\xff\xd9" not in data[-64:] else "not_an_image"
+        return b"\xff\xd9" not in data[-64:]
     if kind == "PNG":
-        return "truncated" if b"IEND" not in data[-64:] else "not_an_image"
+        return b"IEND" not in data[-64:]
     if kind == "WEBP":
-        declared = int.from_bytes(data[4:8], "little") + 8
-        return "truncated" if len(data) < declared else "not_an_image"
-    return "truncated"
+        return len(data) < int.from_bytes(data[4:8], "little") + 8
+    at = 0
+    while at + 8 <= len(data):  # the boxes of ISO/IEC 14496-12, each with its length before it
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 0:  # the last box reaches to the end, wherever that is
+            return False
+        if size == 1:
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if size < 8:
+            return True
+        at += size
+    return at > len(data)

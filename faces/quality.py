@@ -19,13 +19,13 @@ from faces.photo import Pixels
 
 # What each limit keeps out was measured on real photos made worse step by step: beyond it the
 # template of a person moves by 0.3 and more from their own, so that people are refused wrongly.
-LEAST_WIDTH: Final = 60  # pixels between the face's edges
-DARKEST: Final = 40.0  # mean brightness of the face, 0 to 255
+LEAST_WIDTH: Final = 48  # pixels between the face's edges
+DARKEST: Final = 35.0  # mean brightness of the face, 0 to 255
 BRIGHTEST: Final = 225.0
 LEAST_SHARPNESS: Final = 3.0  # see `_sharpness`; in focus 20 to 100, just usable 4
 SHARPNESS_SIDE: Final = 64  # the face is brought to this width first, so that size drops out
 BURNT_OUT: Final = 0.3  # share of the picture at full white
-BLURRED_PICTURE: Final = 0.25  # `_edges` of the whole picture at 256 pixels
+BLURRED_PICTURE: Final = 0.5  # `_edges` of the whole picture at 256 pixels
 WEAK_SCORE: Final = -0.7  # how sure the detector is at least of a face half hidden
 # What covers a face, relative to the brightness of the cheeks: dark glasses have no contrast and
 # little light, a hand or scarf no contrast where lips are; uncovered eyes have 0.17 and more,

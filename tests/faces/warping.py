@@ -29,6 +29,7 @@ PLACES = {
     "eileen": ("skimage", "data/astronaut.png"),
 }
 # Depth of the landmarks that gestures.HEAD leaves out, in its units.
+MIRROR = Image.Transpose.FLIP_LEFT_RIGHT
 JAW_DEPTH = (
     -4.0,
     -3.5,
@@ -83,13 +84,13 @@ def gesture(name: str, wanted: Gesture | None, amount: float = 1.0) -> Image.Ima
     if wanted is None:
         return Image.fromarray(pixels)
     if wanted in {Gesture.TURN_LEFT, Gesture.TURN_RIGHT, Gesture.LOOK_UP}:
-        yaw = {Gesture.TURN_LEFT: 28.0, Gesture.TURN_RIGHT: -26.0}.get(wanted, 0.0) * amount
+        yaw = {Gesture.TURN_LEFT: 27.0, Gesture.TURN_RIGHT: -26.0}.get(wanted, 0.0) * amount
         pitch = 25.0 * amount if wanted is Gesture.LOOK_UP else 0.0
         return Image.fromarray(_warp(pixels, points, _turned(points, yaw, pitch)))
     target = points.copy()
     if wanted is Gesture.OPEN_MOUTH:
         width = float(np.linalg.norm(points[54] - points[48]))
-        drop = 0.5 * width * amount
+        drop = 0.6 * width * amount
         target[[65, 66, 67]] += (0, drop)
         target[[55, 56, 57, 58, 59]] += (0, drop)
         target[5:12] += (0, drop * 0.8)
