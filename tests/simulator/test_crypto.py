@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 from wechatpy.crypto import PrpCrypto, WeChatCrypto
 from wechatpy.utils import WeChatSigner, to_text
 
 from simulator.crypto import Envelope, EnvelopeError, signature
+from simulator.markup import read
 from tests.simulator.account import AES_KEY, APP_ID, TOKEN
 
 ENVELOPE = Envelope(TOKEN, AES_KEY, APP_ID)
@@ -74,3 +76,31 @@ def test_junk_is_refused(sealed: str) -> None:
 def test_signed_junk_never_raises_anything_else(junk: bytes) -> None:
     with pytest.raises(EnvelopeError):
         _open(base64.b64encode(junk).decode())
+
+
+# The sample that the platform publishes with its description of message encryption.
+SAMPLE_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+SAMPLE_SIGNATURE = "5d197aaffba7e9b25a30732f161a50dee96bd5fa"
+SAMPLE = (
+    "hyzAe4OzmOMbd6TvGdIOO6uBmdJoD0Fk53REIHvxYtJlE2B655HuD0m8KUePWB3+LrPXo87wzQ1QLvbeUgmBM4x6"
+    "F8PGHQHFVAFmOD2LdJF9FrXpbUAh0B5GIItb52sn896wVsMSHGuPE328HnRGBcrS7C41IzDWyWNlZkyyXwon8T33"
+    "2jisa+h6tEDYsVticbSnyU8dKOIbgU6ux5VTjg3yt+WGzjlpKn6NPhRjpA912xMezR4kw6KWwMrCVKSVCZciVGCg"
+    "avjIQ6X8tCOp3yZbGpy0VxpAe+77TszTfRd5RJSVO/HTnifJpXgCSUdUue1v6h0EIBYYI1BD1DlD+C0CR8e6Oewp"
+    "usjZ4uBl9FyJvnhvQl+q5rv1ixrcpCumEPo5MJSgM9ehVsNPfUM669WuMyVWQLCzpu9GhglF2PE="
+)
+
+
+def test_the_platform_s_published_sample() -> None:
+    envelope = Envelope("spamtest", SAMPLE_KEY, "wx2c2769f8efd9abc2")
+    assert envelope.sign("1409735669", "1320562132", SAMPLE) == SAMPLE_SIGNATURE
+    opened = envelope.open(SAMPLE, SAMPLE_SIGNATURE, "1409735669", "1320562132")
+    fields = read(opened)
+    assert fields["Content"] == "abcdteT"
+    assert fields["MsgId"] == "6054768590064713728"
+    assert envelope.seal(opened, _random_of(SAMPLE)) == SAMPLE
+
+
+def _random_of(sealed: str) -> bytes:
+    key = base64.b64decode(SAMPLE_KEY + "=")
+    decryptor = Cipher(algorithms.AES(key), modes.CBC(key[:16])).decryptor()
+    return decryptor.update(base64.b64decode(sealed))[:16]
