@@ -71,85 +71,16 @@
   let known = state.last ? state.last.id : "";
   let failure = "";
 
+  const sheets = window.sheets;
+
   const fill = (key, value) => words[key].replace(/\{\w+\}/, value);
   const announce = (text) => {
     find("announce").textContent = text;
   };
 
-  /* ---- sheets: one at a time, focus inside, Escape and the veil close where closing is safe ---- */
-  let sheet = null;
-  let opener = null;
-
-  function open(id) {
-    if (sheet && sheet.id === id) {
-      return;
-    }
-    if (sheet) {
-      sheet.hidden = true;
-    } else {
-      opener = document.activeElement;
-    }
-    sheet = find(id);
-    sheet.hidden = false;
-    sheet.scrollTop = 0;
-    const trouble = sheet.querySelector("[data-trouble]");
-    if (trouble) {
-      trouble.hidden = true;
-    }
-    find("veil").hidden = false;
-    find("page").setAttribute("aria-hidden", "true");
-    sheet.focus();
-  }
-
-  function close() {
-    if (!sheet) {
-      return;
-    }
-    sheet.hidden = true;
-    sheet = null;
-    find("veil").hidden = true;
-    find("page").removeAttribute("aria-hidden");
-    if (opener && opener.focus) {
-      opener.focus();
-    }
-    tick();
-  }
-
-  const closable = () => sheet && sheet.id !== "approval";
-
-  document.addEventListener("keydown", (event) => {
-    if (!sheet) {
-      return;
-    }
-    if (event.key === "Escape" && closable()) {
-      close();
-    } else if (event.key === "Tab") {
-      const stops = sheet.querySelectorAll("button:not([disabled])");
-      const first = stops[0];
-      const last = stops[stops.length - 1];
-      const at = document.activeElement;
-      if (event.shiftKey && (at === first || at === sheet)) {
-        event.preventDefault();
-        last.focus();
-      } else if (!event.shiftKey && at === last) {
-        event.preventDefault();
-        first.focus();
-      } else if (!sheet.contains(at)) {
-        event.preventDefault();
-        first.focus();
-      }
-    }
-  });
-  find("veil").addEventListener("click", () => {
-    if (closable()) {
-      close();
-    }
-  });
-  document.querySelectorAll("[data-close]").forEach((button) => button.addEventListener("click", close));
-
   /* ---- the code ---- */
   const shows = () => state.usable && !document.hidden && !failure &&
-    (!sheet || sheet.id === "purposes" || sheet.id === "confirm");
+    ["", "purposes", "confirm"].includes(sheets.current());
 
   function remove(note) {
     code = null;
@@ -242,11 +173,11 @@
     remove(words["card.fetching"]); // the old code stands for something else
     retryAt = 0;
     announce(purpose ? fill("card.purpose.bound", purposeWord) : purposeWord);
-    close();
+    sheets.close();
     tick();
   }
 
-  find("choose").addEventListener("click", () => open("purposes"));
+  find("choose").addEventListener("click", () => sheets.open("purposes"));
   document.querySelectorAll(".choice").forEach((button) => {
     button.addEventListener("click", () => choose(button));
   });
@@ -297,7 +228,7 @@
       approval = null;
       find("verified-what").innerHTML = next.last.html;
       find("not-me").dataset.id = next.last.id;
-      open("verified");
+      sheets.open("verified");
       announce(words["card.verified.title"]);
       if (navigator.vibrate) {
         navigator.vibrate(80);
@@ -307,13 +238,13 @@
         find("approval-what").innerHTML = next.approval.html;
         approval = { id: next.approval.id, end: clock() + next.approval.expires_in * 1000, span: 60000 };
         setBusy(find("approval"), false);
-        open("approval");
+        sheets.open("approval");
         announce(words["card.approval.title"]);
       }
     } else if (approval) {
       approval = null;
-      if (sheet && sheet.id === "approval") {
-        close();
+      if (sheets.current() === "approval") {
+        sheets.close();
       }
       announce(words["card.approval.over"]);
     }
@@ -334,7 +265,7 @@
     }
     if (left < -3 * POLL_MS) {
       approval = null;
-      close();
+      sheets.close();
     }
   }
 
@@ -352,8 +283,8 @@
       const answer = await ask(path, change);
       if (answer.status === 200) {
         trouble.hidden = true;
-        if (sheet === part) {
-          close();
+        if (sheets.current() === part.id) {
+          sheets.close();
         }
         show(answer.body);
         if (said) {
@@ -381,7 +312,7 @@
       }
     });
   });
-  find("freeze").addEventListener("click", () => open("confirm"));
+  find("freeze").addEventListener("click", () => sheets.open("confirm"));
   find("freeze-now").addEventListener("click", () => act(find("confirm"), "freeze", {}));
   find("not-me").addEventListener("click", () => {
     act(find("verified"), "not-me", { verification_id: find("not-me").dataset.id });
@@ -436,6 +367,7 @@
   window.addEventListener("pageshow", look);
   window.addEventListener("offline", () => fail("card.offline"));
   window.addEventListener("online", look);
+  sheets.whenClosed(tick);
   show(state);
   setInterval(tick, 250);
 })();
