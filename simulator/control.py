@@ -107,7 +107,7 @@ def _add_state(control: Blueprint, platform: Platform, citizens: Citizens) -> No
         after = request.args.get("after", 0, int)
         wait = min(request.args.get("wait", 0.0, float), LONGEST_WAIT)
         person = world.person(openid)
-        world.wait(lambda: bool(world.messages(openid, after)), wait)
+        world.wait_for_message(openid, after, wait)
         messages = world.messages(openid, after)
         return jsonify(
             {

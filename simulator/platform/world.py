@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from simulator.config import Config
@@ -18,13 +19,14 @@ KEPT_MESSAGES = 300  # of each chat, in memory and on the shelf
 
 
 class World:
-    """Every phone and its chat. Whoever waits for a change is woken by it."""
+    """Every phone and its chat. Whoever waits for a chat is woken by its changes alone."""
 
     def __init__(self, config: Config, shelf: Shelf, clock: Callable[[], float]) -> None:
         self.config = config
         self.now = clock
         self.shelf = shelf
-        self._changed = threading.Condition(threading.RLock())
+        self._changed = threading.RLock()
+        self._bells: dict[str, threading.Condition] = {}  # who waits for a chat's change
         self._people: dict[str, Person] = {}
         self._chats: dict[str, list[Message]] = {}
         self._load()
@@ -82,7 +84,7 @@ class World:
             return [each for each in self._people.values() if each.visible or not visible_only]
 
     def keep(self, person: Person) -> None:
-        """Save what was changed in a person, and wake who waits."""
+        """Save what was changed in a person."""
         with self._changed:
             person.change = self._bump()
             self.shelf.put("person", person.openid, dataclasses.asdict(person))
@@ -132,17 +134,21 @@ class World:
             self._save_counters()
             return (int(self.now()) << 24) + self._last_push
 
-    def wait(self, ready: Callable[[], bool], seconds: float) -> bool:
-        """Wait until a condition over the world holds, at most some seconds."""
+    def wait_for_message(self, openid: str, after: int, seconds: float) -> None:
+        """Wait until a chat changed after a change, at most some seconds."""
         with self._changed:
-            return self._changed.wait_for(ready, timeout=seconds)
+            bell = self._bells.setdefault(openid, threading.Condition(self._changed))
+            bell.wait_for(lambda: self._newest(openid) > after, timeout=seconds)
 
-    def locked(self) -> threading.Condition:
+    def _newest(self, openid: str) -> int:
+        return max((each.change for each in self._chats.get(openid, [])), default=0)
+
+    def locked(self) -> AbstractContextManager[bool]:
         """The lock to read and change several things under."""
         return self._changed
 
     def touch(self) -> None:
-        """Count a change that is kept elsewhere (the menu), and wake who waits."""
+        """Count a change that is kept elsewhere (the menu)."""
         with self._changed:
             self._bump()
 
@@ -155,10 +161,12 @@ class World:
     def _keep_message(self, message: Message) -> None:
         message.change = self._bump()
         self.shelf.put("message", _key(message.id), dataclasses.asdict(message))
+        bell = self._bells.get(message.openid)
+        if bell:
+            bell.notify_all()
 
     def _bump(self) -> int:
         self.change += 1
-        self._changed.notify_all()
         return self.change
 
     def _save_counters(self) -> None:
