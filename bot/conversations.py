@@ -58,11 +58,16 @@ class LostError(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Taken:
-    """A conversation that is locked for one worker, with what unlocks it."""
+    """A conversation that is locked for one worker, with what unlocks it.
+
+    `kept` tells whether the outbox has messages that were kept for this person's next turn:
+    asked on the way, because most turns find none.
+    """
 
     conversation: Conversation
     token: str
     mark: str = ""
+    kept: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,12 +111,14 @@ class Conversations:
         while True:
             with guard():
                 answer = self._take(
-                    keys=_keys(holder), args=[mark, token, round(LOCK_SECONDS * 1000)]
+                    keys=[*_keys(holder), f"{holder.tag}:outbox:kept"],
+                    args=[mark, token, round(LOCK_SECONDS * 1000)],
                 )
             if answer[0] == b"heard":
                 raise HeardBeforeError
             if answer[0] == b"taken":
-                return Taken(self._read(holder, answer[1], answer[2]), token, mark)
+                conversation = self._read(holder, answer[1], answer[2])
+                return Taken(conversation, token, mark, kept=bool(answer[3]))
             if time.monotonic() >= deadline:
                 raise BusyError
             time.sleep(SPIN_SECONDS)
@@ -146,6 +153,15 @@ class Conversations:
         gone = Conversation(taken.conversation.holder)
         self._count(taken.conversation, gone)
 
+    def hand_back(self, holder: Holder) -> None:
+        """An operator has helped: the person no longer waits for a human.
+
+        Raises:
+            BusyError: when the person is writing just now; try again.
+        """
+        taken = self.take(holder)
+        self.keep(taken, dataclasses.replace(taken.conversation, human=0.0, attempts=0))
+
     def look(self, holder: Holder) -> Conversation:
         """A conversation as it stands, without locking it."""
         talk, given, _ = _keys(holder)
@@ -161,18 +177,21 @@ class Conversations:
             for step in steps:
                 pipeline.zremrangebyscore(f"{{talk}}:at:{step}", 0, oldest)
                 pipeline.zrange(f"{{talk}}:at:{step}", 0, limit - 1, withscores=True)
-            pipeline.zrange("{talk}:human", 0, -1)
-            pipeline.zrange("{talk}:stuck", 0, -1)
+            for name in ("human", "stuck"):
+                pipeline.zremrangebyscore(f"{{talk}}:{name}", 0, oldest)
+                pipeline.zrange(f"{{talk}}:{name}", 0, -1, withscores=True)
             answers = pipeline.execute()
-        human, stuck = set(answers[-2]), set(answers[-1])
+        human, stuck = dict(answers[-3]), dict(answers[-1])
         places = [
             Place(_holder(name), step, since, name in human, name in stuck)
-            for step, rows in zip(steps, answers[1:-2:2], strict=True)
+            for step, rows in zip(steps, answers[1:-4:2], strict=True)
             for name, since in rows
         ]
         found = {place.holder for place in places}
-        waiting = (_holder(name) for name in human)
-        places += [Place(holder, "", 0.0, human=True) for holder in waiting if holder not in found]
+        waiting = ((_holder(name), since) for name, since in human.items())
+        places += [
+            Place(holder, "", since, human=True) for holder, since in waiting if holder not in found
+        ]
         return sorted(places, key=lambda place: place.since)[:limit]
 
     def counts(self) -> dict[str, int]:

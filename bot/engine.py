@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 
 from credentials.model import Holder
-from handlers.steps import Again, Ask, Back, Dialog, Done, Outcome, To, Where, Word, Work
+from handlers.steps import Again, Ask, Back, Dialog, Done, Outcome, To, Where, Word, Work, plain
 from handlers.turn import Kind, Turn
 
 LONG_SILENCE_SECONDS = 6 * 3600
@@ -139,6 +139,9 @@ def _hear_word(dialog: Dialog, move: Move, turn: Turn) -> Move | None:
     """The contract's words, at every step and before anything else."""
     turn = _spoken(turn)
     if turn.kind not in (Kind.TEXT, Kind.CLICK, Kind.SCAN):
+        return None
+    step = dialog.steps.get(move.conversation.aside or move.conversation.step)
+    if isinstance(step, Ask) and plain(turn.text) in step.own_words:
         return None
     where = dialog.heard_anywhere(turn.text)
     if where is None:

@@ -10,6 +10,7 @@ by the platform, or its job by the broker.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
@@ -86,17 +87,16 @@ class Talk:
         """
         began = time.monotonic()
         try:
-            replies = self._hear(turn)
+            replies, kept = self._hear(turn)
         except HeardBeforeError:
             return None
         except (BusyError, LostError):
             holder = _pack_holder(turn.holder)
             self._jobs.enqueue("turn", holder=holder, sealed=self._seal(turn))
             return None
-        if turn.kind is Kind.UNFOLLOW:
-            return None
-        kept = self._outbox.take_kept(turn.holder)
-        merged = _merged((*kept, *replies))
+        if kept:
+            replies = (*self._outbox.take_kept(turn.holder), *replies)
+        merged = _merged(replies)
         at_once = 0 if time.monotonic() - began > LATE_SECONDS else 1
         if later := merged[at_once:]:
             self._outbox.put(turn.holder, later, f"turn:{turn.key or turn.at}")
@@ -144,22 +144,29 @@ class Talk:
 
     # One turn.
 
-    def _hear(self, turn: Turn) -> tuple[Reply, ...]:
+    def _hear(self, turn: Turn, *, through_outbox: bool = False) -> tuple[tuple[Reply, ...], bool]:
+        """What is said to a turn, and whether the outbox has kept something to say before it.
+
+        Through the outbox it is put there before the turn counts as heard, so that a worker
+        that is killed in between loses nothing.
+        """
         taken = self._conversations.take(turn.holder, turn.key)
         with _Leaving(self._conversations, taken) as leaving:
             if turn.kind is Kind.UNFOLLOW:
                 self._outbox.forget(turn.holder)
                 self._conversations.erase(taken)
                 leaving.done = True
-                return ()
+                return (), False
             now = dataclasses.replace(turn, at=self._clock())
             move = engine.hear(self._dialog, taken.conversation, now)
             move = self._work_off(move)
             self._start_jobs(move, turn.key or f"{now.at:.6f}")
             replies = self._render(move)
+            if through_outbox:
+                self._outbox.put(turn.holder, replies, f"turn:{turn.key or turn.at}")
             self._conversations.keep(taken, move.conversation)
             leaving.done = True
-        return replies
+        return replies, taken.kept
 
     def _work_off(self, move: Move) -> Move:
         """Do the quick works that a move leads to, one after the other."""
@@ -223,11 +230,8 @@ class Talk:
         whose = Holder(**holder)
         fields = self._services.sealer.unseal_json(f"{whose.tag}:turn", bytes.fromhex(sealed))
         turn = Turn(whose, Kind(fields.pop("kind")), **fields)
-        try:
-            replies = self._hear(turn)
-        except HeardBeforeError:
-            replies = ()
-        self._outbox.put(whose, replies, f"turn:{turn.key or turn.at}")
+        with contextlib.suppress(HeardBeforeError):
+            self._hear(turn, through_outbox=True)
 
     def _do_work(self, holder: Mapping[str, str], job_id: str) -> None:
         """Do the slow work that a conversation waits for, and carry on."""

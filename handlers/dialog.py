@@ -41,6 +41,7 @@ DIALOG: Final = Dialog(
             says="chat.consent",
             position="1/4",
             takes=answers.consents,
+            own_words=answers.DENY,
             leads={
                 "both": "name",
                 "only_data": to("name", "chat.consent.only_data"),
@@ -133,6 +134,7 @@ DIALOG: Final = Dialog(
             says="chat.face_consent",
             position="4/4",
             takes=answers.face_consent,
+            own_words=answers.DENY,
             leads={
                 "agreed": "face_check",
                 "refused": done("chat.face_consent.refused"),

@@ -162,6 +162,8 @@ class Ask:
         takes_early: a photo that was sent while the work before was still running counts here.
         silent: nothing is asked on the way back to it (home).
         aside: entered by a word from anywhere; the step before it stays where the person is.
+        own_words: words of `Dialog.anywhere` that mean something else at this step, and are its
+            handler's here.
     """
 
     says: str
@@ -172,6 +174,7 @@ class Ask:
     takes_early: bool = False
     silent: bool = False
     aside: bool = False
+    own_words: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 -- KEYS[1] {holder}:talk   hash of the conversation; field d: the last turns heard
 -- KEYS[2] {holder}:given  sealed personal data
 -- KEYS[3] {holder}:lock   who is working on it
+-- KEYS[4] {holder}:outbox:kept  messages that were kept for this person's next turn
 -- ARGV[1] the turn's mark, or empty   ARGV[2] the taker's token   ARGV[3] lock's life in ms
--- Gives {'heard'}, {'busy'}, or {'taken', fields, given or false}.
+-- Gives {'heard'}, {'busy'}, or {'taken', fields, given or false, 1 if messages were kept}.
 if ARGV[1] ~= '' then
   local heard = redis.call('HGET', KEYS[1], 'd')
   if heard and string.find(heard, ARGV[1], 1, true) then
@@ -13,4 +14,5 @@ end
 if not redis.call('SET', KEYS[3], ARGV[2], 'NX', 'PX', ARGV[3]) then
   return {'busy'}
 end
-return {'taken', redis.call('HGETALL', KEYS[1]), redis.call('GET', KEYS[2])}
+return {'taken', redis.call('HGETALL', KEYS[1]), redis.call('GET', KEYS[2]),
+  redis.call('EXISTS', KEYS[4])}

@@ -10,7 +10,7 @@ import time
 
 import redis
 
-from bot.channel import MediaGoneError, PlatformUnavailableError
+from bot.channel import MediaGoneError, NotDeliveredError, PlatformUnavailableError
 from bot.conversations import Conversations
 from bot.jobs import QUEUES, Jobs
 from bot.outbox import Outbox
@@ -39,8 +39,11 @@ class Platform:
         self.sent: dict[str, list[Reply]] = {}
         self.media: dict[str, bytes] = {}
         self.down = False
+        self.refuses = False
 
     def send(self, openid: str, reply: Reply) -> None:
+        if self.refuses:
+            raise NotDeliveredError(45047, "out of response count limit")
         self.sent.setdefault(openid, []).append(reply)
 
     def typing(self, openid: str) -> None:

@@ -57,6 +57,14 @@ def test_what_is_kept_comes_back(conversations: Conversations) -> None:
     assert conversations.look(HOLDER) == FULL
 
 
+def test_says_whether_messages_were_kept(
+    conversations: Conversations, database: redis.Redis
+) -> None:
+    assert not conversations.take(HOLDER).kept
+    database.rpush("{wechat:oOther}:outbox:kept", "sealed")
+    assert conversations.take(OTHER).kept
+
+
 def test_people_do_not_mix(conversations: Conversations) -> None:
     put(conversations, FULL)
     assert conversations.look(OTHER) == Conversation(OTHER)
@@ -226,6 +234,13 @@ class TestFigures:
         put(conversations, dataclasses.replace(stuck, attempts=0, human=0.0))
         (place,) = conversations.live()
         assert (place.stuck, place.human) == (False, False)
+
+    def test_who_was_helped_waits_no_longer(self, conversations: Conversations) -> None:
+        put(conversations, dataclasses.replace(FULL, step="home", human=time.time()))
+        (place,) = conversations.live()
+        assert (place.step, place.human) == ("", True)
+        conversations.hand_back(HOLDER)
+        assert conversations.live() == []
 
     def test_the_flow_of_a_day(self, conversations: Conversations) -> None:
         day = time.strftime("%Y-%m-%d", time.gmtime())

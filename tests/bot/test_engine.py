@@ -64,6 +64,12 @@ def test_an_aside_leaves_the_step_where_it_is() -> None:
     assert keys(move) == ["chat.language.chosen", "chat.restate", "chat.id_number"]
 
 
+@pytest.mark.parametrize(("step", "key"), [("consent", "refused"), ("face_consent", "refused")])
+def test_to_deny_means_to_refuse_where_consent_is_asked(step: str, key: str) -> None:
+    assert keys(say(at(step), "拒绝")) == [f"chat.{step}.{key}"]
+    assert say(at("name"), "拒绝").work == "deny"
+
+
 def test_an_aside_that_is_no_more_is_forgotten() -> None:
     move = say(at("name", aside="old_question"), "张三")
     assert (move.conversation.step, move.conversation.aside) == ("id_number", "")

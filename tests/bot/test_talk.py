@@ -494,6 +494,24 @@ class TestDelivery:
         world.conversations.leave(taken)
         assert "【3/4】" in phone.hears()
 
+    def test_what_the_platform_refused_is_given_with_the_next_turn(
+        self, world: World, phone: Phone
+    ) -> None:
+        person = world.register()
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        world.platform.refuses = True
+        assert phone.hears() == ""
+        told = phone.say("你好")
+        assert told.index("身份核实通过") < told.index("需要照片")
+
+    def test_a_card_that_cannot_be_pushed_is_a_link(self, world: World, phone: Phone) -> None:
+        phone.enrols(world.register(), selfie())
+        world.platform.refuses = True
+        phone.say("我的证件")
+        assert phone.hears() == ""
+        assert "图片暂时发不出去" in phone.say("你好")
+
     def test_unfollowing_erases_the_talk_but_not_the_card(self, world: World, phone: Phone) -> None:
         phone.enrols(world.register(), selfie())
         phone.say("语言")

@@ -52,6 +52,19 @@ class TestChallenge:
         assert "办好了" in asked.hears()
         assert world.services.cards.of(asked.holder) is not None
 
+    def test_one_video_of_all_gestures(self, world: World, asked: Phone) -> None:
+        order = [None, *gestures(asked), None]
+        film = warping.film([warping.gesture(EILEEN, each) for each in order])
+        assert "正在核对" in asked.send_photo(film, Kind.VIDEO)
+        assert "办好了" in asked.hears()
+        assert world.services.cards.of(asked.holder) is not None
+
+    def test_a_video_that_stands_still_is_refused(self, world: World, asked: Phone) -> None:
+        film = warping.film([warping.portrait(EILEEN)] * 3)
+        asked.send_photo(film, Kind.VIDEO)
+        assert "还可以再试 4 次" in asked.hears()
+        assert world.services.cards.of(asked.holder) is None
+
     def test_the_same_photo_twice_is_refused(self, world: World, asked: Phone) -> None:
         asked.send_photo(selfie())
         asked.send_photo(selfie())
