@@ -2,8 +2,10 @@
 
 The holder is shown who asks, where, what for and which fields, with a two-digit number that
 must equal the desk's: a code relayed to another desk shows the wrong name there. A denial may
-freeze the card in the same step. Only one verification of a card waits at a time; a newer scan,
-a change of the card's status or the end of the minute refuses it.
+freeze the card in the same step. Where the purpose needs the PIN, an approval is worth nothing
+without it: the script looks whether it was entered for this very verification. Only one
+verification of a card waits at a time; a newer scan, a change of the card's status or the end
+of the minute refuses it.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ from collections.abc import Mapping
 from credentials.audit import Audit
 from credentials.errors import NoCardError, RefusalError
 from credentials.model import Approval, Holder, State
+from credentials.pins import PinError, Pins
 from credentials.store import (
     Store,
     card_key,
     is_verification_id,
+    pin_key,
     place_of,
     record_key,
     verification_key,
@@ -49,25 +53,41 @@ def approval_of(verification_id: str, asked: Mapping[str, bytes], now: int) -> A
 class Approvals:
     """Takes the holders' answers."""
 
-    def __init__(self, store: Store, audit: Audit) -> None:
+    def __init__(self, store: Store, audit: Audit, pins: Pins) -> None:
         self._store = store
         self._audit = audit
+        self._pins = pins
 
-    def approve(self, holder: Holder, verification_id: str) -> None:
+    def approve(self, holder: Holder, verification_id: str, pin: str = "") -> None:
         """Let the waiting verification be answered.
+
+        Args:
+            holder: who agrees.
+            verification_id: to what.
+            pin: where the purpose needs it; elsewhere it is not looked at.
 
         Raises:
             NoCardError: when the account holds no card.
+            PinError: pin_required, pin_unset, wrong_pin, pin_locked.
             RefusalError: unknown_verification for one that is not this card's,
-                already_answered, too_late, or the card's status when it is not active.
+                already_answered, too_late, level_insufficient, or the card's status when it is
+                not active.
         """
-        self._answer(holder, verification_id, State.ACCEPTED, freeze=False)
+        self._answer(holder, verification_id, State.ACCEPTED, pin=pin)
 
     def deny(self, holder: Holder, verification_id: str, *, freeze: bool = False) -> None:
         """Refuse it, and freeze the card with the same step if asked to; raises as `approve`."""
         self._answer(holder, verification_id, State.DENIED, freeze=freeze)
 
-    def _answer(self, holder: Holder, verification_id: str, answer: State, *, freeze: bool) -> None:
+    def _answer(
+        self,
+        holder: Holder,
+        verification_id: str,
+        answer: State,
+        *,
+        pin: str = "",
+        freeze: bool = False,
+    ) -> None:
         if not is_verification_id(verification_id):
             raise RefusalError("unknown_verification")
         credential_id = self._store.get(card_key(holder))
@@ -76,9 +96,17 @@ class Approvals:
         asked = self._store.fields(verification_key(verification_id))[0]
         if asked.get("c") != credential_id.encode():
             raise RefusalError("unknown_verification")
+        needs_pin = answer is State.ACCEPTED and asked.get("pn") == b"1"
+        if needs_pin:
+            self._check_waits(asked)  # a request that is over costs no try
+            self._pins.enter(credential_id, pin, verification_id)
         place = place_of(credential_id)
         entry = self._audit.entry(
-            credential_id, answer, by="holder", **audited(verification_id, asked)
+            credential_id,
+            answer,
+            by="holder",
+            pin="1" if needs_pin else "",
+            **audited(verification_id, asked),
         )
         freezing = (
             self._audit.entry(credential_id, "frozen", by="holder", i=verification_id)
@@ -87,7 +115,13 @@ class Approvals:
         )
         outcome, detail = self._store.run(
             "answer",
-            (record_key(credential_id), verification_key(verification_id), place.log, place.head),
+            (
+                record_key(credential_id),
+                verification_key(verification_id),
+                place.log,
+                place.head,
+                pin_key(credential_id),
+            ),
             (
                 *self._audit.chain(place),
                 credential_id,
@@ -98,7 +132,12 @@ class Approvals:
             ),
         )
         if outcome != b"ok":
-            raise RefusalError(detail.decode())
+            code = detail.decode()
+            raise PinError(code) if code == "pin_required" else RefusalError(code)
+
+    def _check_waits(self, asked: Mapping[str, bytes]) -> None:
+        if asked["st"] != State.AWAITING_HOLDER.encode():
+            raise RefusalError("already_answered")
 
 
 def audited(verification_id: str, asked: Mapping[str, bytes]) -> dict[str, str]:

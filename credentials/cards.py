@@ -17,11 +17,13 @@ from credentials.model import (
     Card,
     Consent,
     Holder,
+    Level,
     Person,
     RotatingCode,
     Status,
     Use,
 )
+from credentials.pins import Pins
 from credentials.purposes import PURPOSES
 from credentials.sealing import BlindIndex, Sealer
 from credentials.store import (
@@ -30,9 +32,11 @@ from credentials.store import (
     card_key,
     is_credential_id,
     person_key,
+    pin_key,
     place_of,
     portrait_key,
     record_key,
+    upgrade_key,
     verification_key,
 )
 
@@ -65,6 +69,7 @@ class Cards:
         self._codes = codes
         self._audit = Audit(store, sealer.keyring)
         self._issuing = Issuing(store, self._audit, sealer, index)
+        self._pins = Pins(store, sealer)
         self._accounts: dict[str, str] = {}
 
     def issue(
@@ -112,12 +117,20 @@ class Cards:
         credential_id = self._store.get(person_key(blind))
         return self.get(credential_id) if credential_id else None
 
-    def mint(self, holder: Holder, purpose: str | None = None) -> RotatingCode:
+    def mint(self, holder: Holder, purpose: str | None = None, pin: str = "") -> RotatingCode:
         """A fresh code: for one purpose, which answers a scan at once, or for any.
+
+        Args:
+            holder: whose.
+            purpose: what for; the code is then good for nothing else.
+            pin: where the purpose needs it and it was not entered for it in the last two
+                minutes; one entering is good for one scan.
 
         Raises:
             NoCardError: when the account holds no card.
-            RefusalError: frozen, revoked or expired; malformed for an unknown purpose.
+            PinError: pin_required, pin_unset, wrong_pin, pin_locked.
+            RefusalError: frozen, revoked or expired; malformed for an unknown purpose;
+                level_insufficient where the purpose needs a PIN and the card is light.
         """
         if purpose is not None and purpose not in PURPOSES:
             raise RefusalError("malformed", purpose=purpose)
@@ -128,6 +141,8 @@ class Cards:
             raise NoCardError
         if status is not Status.ACTIVE:
             raise RefusalError(status.value)
+        if purpose is not None and PURPOSES[purpose].pin:
+            self._check_pin(credential_id, glance, purpose, pin)
         issued = max(glance.now, int(glance.record.get("a", b"0")) + 1)
         if issued > glance.now + LIFE_SECONDS * 1_000_000:
             raise UnavailableError(what="redis", why="clock")  # it went back since the last scan
@@ -184,6 +199,7 @@ class Cards:
                     erase=True,
                 )
             self._issuing.give_up(credential_id, known)
+        self._store.drop(pin_key(credential_id), upgrade_key(credential_id))
         self._store.run("settle", (card_key(holder),), (credential_id, "drop"))
 
     def history(self, credential_id: str, limit: int = 10) -> list[Use]:
@@ -238,6 +254,12 @@ class Cards:
         if credential_id is None or not is_credential_id(credential_id):
             raise NoCardError
         return credential_id
+
+    def _check_pin(self, credential_id: str, glance: Glance, purpose: str, pin: str) -> None:
+        if glance.record.get("l") != Level.UPGRADED.encode():
+            raise RefusalError("level_insufficient")
+        if pin or not self._pins.entered(credential_id, purpose):
+            self._pins.enter(credential_id, pin, purpose)
 
     def _pending(self, card: Card, glance: Glance) -> Approval | None:
         waiting = glance.record.get("w")

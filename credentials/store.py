@@ -8,6 +8,9 @@ script touches. Redis 6.2 commands only; every key of a script is named to Redis
 |---|---|---|---|
 | `{b0042}:c:<cid>` | hash | the record, fields below | pending: a day, else for good |
 | `{b0042}:p:<cid>` | string | sealed portrait | as the record, until erased |
+| `{b0042}:pin:<cid>` | hash | the PIN, see pins.py | until erased |
+| `{b0042}:u:<cid>` | hash | an upgrade under way, see upgrade.py | 30 minutes |
+| `{bind:<digits>}` | string | `<cid> <session>` of a binding code | 5 minutes, once |
 | `{b0042}:log` | stream | audit entries, see scripts/chain.lua | for good |
 | `{b0042}:head` | hash | n number, m mac of the last entry | for good |
 | `{b0042}:v:<vid>` | hash | a verification, fields below | a day |
@@ -22,7 +25,7 @@ script touches. Redis 6.2 commands only; every key of a script is named to Redis
 Record: s status, l level, t issued (s), x valid until (s), n change counter, a time of the last
 accepted code (µs), g number of its last log entry, w waiting verification, e sealed data.
 Verification: st state, at decided (µs), ex waits until (µs), nu number, lv level, c cid,
-vr verifier's id, vn its name, dk desk, pu purpose, fi fields.
+vr verifier's id, vn its name, dk desk, pu purpose, fi fields, pn 1 if the holder's PIN is asked.
 
 A verification's id (vid) is its bucket's three characters and 17 random ones. Keys of other
 services of this package stand in the docstrings of `verifiers`, `accounts`, `limits`,
@@ -97,6 +100,21 @@ def record_key(credential_id: str) -> str:
 def portrait_key(credential_id: str) -> str:
     """Where a credential's sealed portrait is."""
     return f"{place_of(credential_id).tag}:p:{credential_id}"
+
+
+def pin_key(credential_id: str) -> str:
+    """Where the PIN of a credential is."""
+    return f"{place_of(credential_id).tag}:pin:{credential_id}"
+
+
+def upgrade_key(credential_id: str) -> str:
+    """Where an upgrade that is under way is."""
+    return f"{place_of(credential_id).tag}:u:{credential_id}"
+
+
+def binding_key(digits: str) -> str:
+    """Which upgrade a binding code opens."""
+    return f"{{bind:{digits}}}"
 
 
 def verification_key(verification_id: str) -> str:
@@ -201,6 +219,12 @@ class Store:
         with guard():
             value = self.redis.get(key)
         return value if isinstance(value, bytes) else None
+
+    def drop(self, *keys: str) -> None:
+        """Forget keys, wherever in a cluster they are."""
+        with guard():
+            for key in keys:
+                self.redis.delete(key)
 
     def fields(self, *keys: str) -> list[Fields]:
         """Several hashes in one round trip; an empty one for a key that is not there."""

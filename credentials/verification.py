@@ -11,8 +11,8 @@ scripts/verify.lua: one round trip that does all of it or nothing):
  6. The credential exists, is active, is not past its end.     unknown_code, or its status
  7. The code is fresh by Redis's clock and newer than every
     code accepted before: single use.                          expired, already_used
- 8. The card's level is enough; what needs a PIN needs more
-    than a level.                                              level_insufficient
+ 8. The card's level is enough; what needs the PIN, and is
+    answered at once, had it entered for it just now.          level_insufficient, expired
  9. What is to be disclosed is there.                          unavailable
 10. The log entry is written; the code is used up; the
     verification waits for the holder, or is accepted.
@@ -20,7 +20,8 @@ scripts/verify.lua: one round trip that does all of it or nothing):
     names is disclosed.                                        unavailable
 
 A purpose that tells who the holder is waits for their approval, unless they bound the code to it
-before showing it. Whatever was refused left no trace but the refusal.
+before showing it; where the purpose needs the PIN, neither counts without it (see pins.py).
+Whatever was refused left no trace but the refusal.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from credentials.codes import ANY_PURPOSE, LIFE_SECONDS, Codes, Payload
 from credentials.disclosure import disclose
 from credentials.errors import RefusalError, UnavailableError
 from credentials.model import Actor, Holder, Level, State, Status, Verification, Verifier
+from credentials.pins import Pins
 from credentials.purposes import PURPOSES, Purpose
 from credentials.sealing import Sealer
 from credentials.store import (
@@ -49,6 +51,7 @@ from credentials.store import (
     Store,
     is_verification_id,
     new_verification_id,
+    pin_key,
     place_of,
     portrait_key,
     recent_key,
@@ -59,7 +62,6 @@ from credentials.store import (
 
 RESULT_SECONDS = 600
 KEPT_SECONDS = 24 * 3600
-MORE_THAN_A_LEVEL = "pin"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _LONGEST_DESK = 60
 _log = structlog.get_logger(__name__)
@@ -122,7 +124,7 @@ class Verifications:
         self._purposes = purposes
         self._told = told
         self._audit = Audit(store, sealer.keyring)
-        self._approvals = Approvals(store, self._audit)
+        self._approvals = Approvals(store, self._audit, Pins(store, sealer))
 
     def verify(
         self, verifier: Verifier, desk: str, code: str, purpose: str, request_id: str | None = None
@@ -155,6 +157,8 @@ class Verifications:
             "pu": wanted.name,
             "fi": ",".join(wanted.attributes),
         }
+        if wanted.pin:
+            asked["pn"] = "1"
         bound = payload.purpose == wanted.index
         return self._decide(verifier, wanted, payload, asked, request_id, bound=bound)
 
@@ -183,9 +187,9 @@ class Verifications:
             attributes = self._disclosed(credential_id, wanted, sealed, portrait, glance.now)
         return _verification(verification_id, asked, state, attributes)
 
-    def approve(self, holder: Holder, verification_id: str) -> None:
-        """The holder agrees; see `Approvals.approve`."""
-        self._approvals.approve(holder, verification_id)
+    def approve(self, holder: Holder, verification_id: str, pin: str = "") -> None:
+        """The holder agrees, with the PIN where it is asked; see `Approvals.approve`."""
+        self._approvals.approve(holder, verification_id, pin)
 
     def deny(self, holder: Holder, verification_id: str, *, freeze: bool = False) -> None:
         """The holder refuses, and may freeze the card with it; see `Approvals.deny`."""
@@ -237,13 +241,14 @@ class Verifications:
             "verify",
             (
                 record_key(credential_id), portrait_key(credential_id), place.log, place.head, own,
-                request,
+                request, pin_key(credential_id),
             ),
             (
                 *self._audit.chain(place), credential_id, *entry, verification_id,
                 _fingerprint(payload, wanted), payload.issued, LIFE_SECONDS * 1_000_000,
-                MORE_THAN_A_LEVEL if wanted.pin else wanted.level, "ask" if must_ask else "accept",
+                wanted.level, "ask" if must_ask else "accept",
                 number, WAIT_SECONDS, KEPT_SECONDS, "1" if "portrait" in wanted.attributes else "",
+                wanted.name if wanted.pin and not must_ask else "",
                 *(part for pair in asked.items() for part in pair),
             ),
             {RECENT: verification_id, recent_key(verifier.verifier_id): verification_id},

@@ -1,11 +1,11 @@
 -- The holder's answer to a waiting verification.
--- KEYS  1 record · 2 verification · 3 log · 4 head
+-- KEYS  1 record · 2 verification · 3 log · 4 head · 5 PIN
 -- ARGV  1 key version · 2 inner key · 3 outer key · 4 credential id · 5 body · 6 tag
 --       7 verification id · 8 'accepted' or 'denied'
 --       9, 10 body and tag of the freezing, or '' and ''
 -- Gives {'ok', status} or {'refused', code}.
-local record = redis.call('HMGET', KEYS[1], 's', 'x', 'w', 'g')
-local asked = redis.call('HMGET', KEYS[2], 'c', 'st', 'ex')
+local record = redis.call('HMGET', KEYS[1], 's', 'x', 'w', 'g', 'l')
+local asked = redis.call('HMGET', KEYS[2], 'c', 'st', 'ex', 'pn', 'lv')
 if asked[1] ~= ARGV[4] or not record[1] then
   return {'refused', 'unknown_verification'}
 end
@@ -22,6 +22,18 @@ if asked[2] ~= 'awaiting_holder' or record[3] ~= ARGV[7] then
 end
 if now > tonumber(asked[3]) then
   return {'refused', 'too_late'}
+end
+if ARGV[8] == 'accepted' then
+  if record[5] ~= asked[5] and record[5] ~= 'upgraded' then -- it fell back since the scan
+    return {'refused', 'level_insufficient'}
+  end
+  if asked[4] == '1' then
+    local entered = redis.call('HMGET', KEYS[5], 'gt', 'gu')
+    if entered[1] ~= ARGV[7] or now > tonumber(entered[2]) then
+      return {'refused', 'pin_required'}
+    end
+    redis.call('HDEL', KEYS[5], 'gt', 'gu')
+  end
 end
 local chain = {log = KEYS[3], head = KEYS[4], version = ARGV[1], inner = ARGV[2], outer = ARGV[3]}
 local seq = append(chain, text(now), ARGV[4], record[4], ARGV[5], ARGV[6])

@@ -60,7 +60,8 @@ class Policy(RuleBasedStateMachine):
         try:
             code = self.phone.show(purpose)
         except CredentialError as error:
-            assert self.status is not Status.ACTIVE, error.code
+            light = purpose is not None and PURPOSES[purpose].pin
+            assert self.status is not Status.ACTIVE or light, error.code
             return
         assert self.status is Status.ACTIVE
         self.minted += 1

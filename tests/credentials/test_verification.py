@@ -151,15 +151,19 @@ def test_a_card_whose_time_has_passed(issuer: Issuer, desk: Desk) -> None:
 @pytest.mark.parametrize("purpose", ["banking", "government_service", "business_registration"])
 def test_what_needs_the_upgraded_level_is_refused(phone: Phone, desk: Desk, purpose: str) -> None:
     assert desk.refused(phone.show(), purpose) == "level_insufficient"
-    assert desk.refused(phone.show(purpose), purpose) == "level_insufficient"
+    assert refusal(lambda: phone.show(purpose)) == "level_insufficient"
+    assert desk.refused(phone.showed(0, purpose), purpose) == "level_insufficient"
 
 
-@pytest.mark.parametrize("level", ["upgraded", "god", ""])
+@pytest.mark.parametrize(
+    ("level", "code"),
+    [("upgraded", "expired"), ("god", "level_insufficient"), ("", "level_insufficient")],
+)
 def test_what_needs_a_pin_is_never_answered_by_a_level(
-    phone: Phone, desk: Desk, level: str
+    phone: Phone, desk: Desk, level: str, code: str
 ) -> None:
     phone.issuer.database.hset(record_key(phone.credential_id), "l", level)
-    assert desk.refused(phone.showed(1, "banking"), "banking") == "level_insufficient"
+    assert desk.refused(phone.showed(1, "banking"), "banking") == code
 
 
 def test_a_purpose_that_was_not_granted_is_refused_and_logged(issuer: Issuer, phone: Phone) -> None:
