@@ -5,6 +5,8 @@ import threading
 import pytest
 import redis
 
+from handlers import proofing
+from handlers.steps import Task
 from handlers.turn import Choices, Kind, Picture
 from tests.bot.talking import GRACE, Phone, World, landscape, make_world, selfie
 
@@ -254,6 +256,26 @@ class TestFace:
         assert "人工" in told
         assert "60 分钟" in asked.say("申请")
         assert world.services.cards.of(asked.holder) is None
+
+    def test_a_worker_killed_after_issuing_and_the_next_one(
+        self, world: World, asked: Phone
+    ) -> None:
+        asked.send_photo(selfie())
+        conversation = world.conversations.look(asked.holder)
+        task = Task(
+            holder=asked.holder,
+            given=conversation.given,
+            services=world.services,
+            liveness="unsafe-none",
+            now=world.clock(),
+            fetch=lambda media_id, limit: world.platform.fetch(media_id, limit=limit),
+        )
+        assert proofing.match_photo(task).name == "issued"  # and then it was killed
+        assert asked.hears().count("办好了") == 1
+        card = world.services.cards.of(asked.holder)
+        assert card is not None
+        kinds = [use.kind for use in world.services.cards.history(card.credential_id)]
+        assert kinds.count("issued") == 1
 
     @pytest.mark.parametrize("junk", [b"", b"hello", b"\xff\xd8\xff" + b"0" * 100])
     def test_junk_gets_advice(self, asked: Phone, junk: bytes) -> None:
