@@ -25,7 +25,7 @@ FIRST_SIDE: Final = 480
 LEAST_SCORE: Final = 0.2
 # A second face refuses the photo only if it is surely one and not somebody far behind.
 SECOND_FACE_SCORE: Final = 0.4
-SECOND_FACE_WIDTH: Final = 0.45
+SECOND_FACE_WIDTH: Final = 0.48
 LEAST_DETECTED: Final = 80  # pixels, the width of the detector's window
 
 Points = npt.NDArray[np.float64]
@@ -120,7 +120,7 @@ def _smaller_faces(pixels: Pixels, main: Face) -> tuple[Face, ...]:
     """
     longest = max(pixels.shape[:2])
     side = min(longest, round(longest * LEAST_DETECTED / (SECOND_FACE_WIDTH * main.width)))
-    if side <= FIRST_SIDE:
+    if side <= FIRST_SIDE * 1.1:
         return ()
     gray = _reduced(Image.fromarray(pixels).convert("L"), side)
     return _detect(gray, longest / max(gray.size), 0, SECOND_FACE_SCORE)

@@ -103,12 +103,14 @@ def read_file(path: Path, limit: int = MAX_BYTES) -> bytes:
     return data
 
 
-def open_photo(data: bytes, *, longest: int = LONGEST_SIDE) -> Photo:
+def open_photo(data: bytes, *, longest: int = LONGEST_SIDE, enough: int | None = None) -> Photo:
     """Decode a photo of unknown origin.
 
     Args:
         data: the file's bytes.
-        longest: the longest side of the pixels that come back.
+        longest: the longest side that the pixels may have.
+        enough: the longest side that suffices, if less: a JPEG is then decoded at the smallest
+            half, quarter or eighth that has it.
 
     Raises:
         PhotoError: `too_large`, `not_an_image`, `too_many_pixels` or `truncated`.
@@ -127,7 +129,7 @@ def open_photo(data: bytes, *, longest: int = LONGEST_SIDE) -> Photo:
             )
             width, height = image.size
             _require_few_pixels(kind, width, height)
-            pixels = _decode(image, kind, longest)
+            pixels = _decode(image, kind, longest, min(longest, enough or longest))
     except PhotoError:
         raise
     except Image.DecompressionBombError as error:
@@ -170,10 +172,12 @@ def _open_heic(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data), "r", ["HEIF"])
 
 
-def _decode(image: Image.Image, kind: str, longest: int) -> Pixels:
+def _decode(image: Image.Image, kind: str, longest: int, enough: int) -> Pixels:
     """Upright RGB pixels with the longest side at most `longest`."""
     if kind == "JPEG":
-        image.draft("RGB", (longest, longest))
+        # Pillow keeps both sides at least as asked, so ask for the picture's own proportions.
+        ratio = min(1.0, enough / max(image.size))
+        image.draft("RGB", (int(image.width * ratio), int(image.height * ratio)))
     image.load()
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         # What is transparent is shown to people on white, so it is measured on white too.

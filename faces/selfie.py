@@ -6,6 +6,7 @@ This is the pipeline of enrolment and of `app.py faces compare`; there is no sec
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 from faces import encode, find, photo, quality
 from faces.encode import Template
@@ -13,6 +14,10 @@ from faces.errors import PhotoError
 from faces.find import Face
 from faces.photo import Photo, Pixels
 from faces.quality import Quality
+
+# A phone's photo is first decoded at the smallest eighth with 480 pixels, 15 ms less than at 800.
+# A face this wide there fills the encoder's 150 pixels; a smaller one is worth decoding again.
+NEAR_WIDTH: Final = 150
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,16 +41,30 @@ def measure(data: bytes) -> Measured:
     Raises:
         PhotoError: with the code of what to do better; see `faces.errors.PHOTO_CODES`.
     """
-    return measure_photo(photo.open_photo(data))
+    opened = photo.open_photo(data, enough=find.FIRST_SIDE)
+    if max(opened.pixels.shape) < min(photo.LONGEST_SIDE, max(opened.width, opened.height)):
+        try:
+            face = find.find_face(opened.pixels)
+        except PhotoError as error:
+            if error.code != "no_face":
+                raise
+        else:
+            if face.width >= NEAR_WIDTH:
+                return _measure_face(opened.pixels, face)
+        opened = photo.open_photo(data)
+    return measure_photo(opened)
 
 
 def measure_photo(opened: Photo) -> Measured:
     """Measure the one face of an opened photo; errors as `measure`."""
-    face = find_one(opened.pixels)
-    figures = quality.measure_quality(opened.pixels, face)
+    return _measure_face(opened.pixels, find_one(opened.pixels))
+
+
+def _measure_face(pixels: Pixels, face: Face) -> Measured:
+    figures = quality.measure_quality(pixels, face)
     quality.require(figures)
-    quality.require_uncovered(opened.pixels, find.landmarks(opened.pixels, face))
-    return Measured(encode.encode(opened.pixels, face), figures, face)
+    quality.require_uncovered(pixels, find.landmarks(pixels, face))
+    return Measured(encode.encode(pixels, face), figures, face)
 
 
 def find_one(pixels: Pixels) -> Face:
