@@ -53,6 +53,11 @@ def keyring_of(settings: Settings) -> Keyring:
     """The master keys of the setting, or those that the demo keeps in `VAR_DIR`."""
     if settings.master_keys:
         return Keyring.from_entries(settings.master_keys)
+    if not run.master_keys_path(settings).exists():
+        raise click.ClickException(
+            f"MASTER_KEYS is not set, and {run.master_keys_path(settings)} is not there: without "
+            "the keys that sealed it, nothing in this Redis can be read. Set MASTER_KEYS or VAR_DIR."
+        )
     return Keyring.from_file(run.master_keys_path(settings))
 
 
@@ -143,7 +148,7 @@ def _demo(parts: Parts) -> Iterator[Blueprint]:
     secret = os.environ.get(run.DEMO_SECRET, "")
     if settings.profile != "demo" or not secret:
         return
-    yield simulator_proxy.blueprint(settings.api_base)
+    yield simulator_proxy.blueprint(settings.api_base, settings.address)
     if isinstance(registry, EmbeddedRegistry):
         yield demo.blueprint(registry, parts.services.redis, secret)
 
@@ -164,7 +169,7 @@ def opened_services() -> Iterator[Services]:
     settings = Settings()
     with contextlib.ExitStack() as stack:
         url = settings.redis_url or stack.enter_context(embedded.borrowed(settings.var_dir))
-        if not settings.master_keys:
+        if not settings.master_keys and not settings.redis_url:
             run.make_master_keys(settings)
         database = connect(url)
         stack.callback(database.close)
@@ -192,7 +197,7 @@ def worker() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_worker(parts.jobs, parts.talk.functions(), stop)
+    run_worker(parts.jobs, parts.talk.functions(), stop, tend=parts.talk.tend)
 
 
 def create_app_from_environment() -> Flask:

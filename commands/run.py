@@ -74,6 +74,8 @@ def _start(settings: Settings, demo: Opener | None = None) -> None:
         try:
             environment = _environment(settings, redis_url)
             if demo:
+                if not settings.master_keys:
+                    make_master_keys(settings)
                 fill(demo, settings)
                 environment |= _demo(settings, supervisor, environment)
             _product(settings, supervisor, environment)

@@ -19,7 +19,7 @@ from typing import Any
 
 import qrcode
 import zxingcpp
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageColor, ImageDraw, ImageFont, ImageOps
 from qrcode.constants import ERROR_CORRECT_M
 
 from credentials.codes import LIFE_SECONDS
@@ -42,8 +42,14 @@ _FONT_NAMES = (
     "DroidSansFallbackFull.ttf",
     "PingFang.ttc",
 )
-_INK, _MUTED, _PAPER, _LINE = "#10243e", "#5b6b80", "#f7f9fc", "#d5dde8"
-_BANDS = {Level.LIGHT: "#0b5cab", Level.UPGRADED: "#7a4b00"}
+# The same card as on the holder's page: light in black and white, upgraded in colour.
+_INK = {Level.LIGHT: "#15181a", Level.UPGRADED: "#14224f"}
+_MUTED = {Level.LIGHT: "#4c5256", Level.UPGRADED: "#3c4770"}
+_TAG = {Level.LIGHT: "#15181a", Level.UPGRADED: "#1f3a93"}
+_PAPER = {
+    Level.LIGHT: ("#ffffff", "#fcfcfb", "#e9ebea"),
+    Level.UPGRADED: ("#cfe0ff", "#e6dcff", "#ffd9e6", "#cfeeff"),
+}
 _WORDS = {
     "zh": {
         "title": "虚拟身份证",
@@ -90,24 +96,24 @@ def card_picture(card: Card, address: str, *, language: str = "zh_CN") -> bytes:
     script = _chinese_font() if language == "zh_CN" else None
     words = _WORDS["zh" if script else "en"]
     name = card.name_masked if _can_write(card.name_masked) else ""
-    picture = Image.new("RGB", CARD_SIZE, _PAPER)
+    picture = _paper(card.level)
     draw = ImageDraw.Draw(picture)
+    ink, muted = _INK[card.level], _MUTED[card.level]
     width, height = CARD_SIZE
-    draw.rectangle((0, 0, width, 128), fill=_BANDS[card.level])
-    draw.text((48, 64), words["title"], "white", _font(52), anchor="lm")
-    draw.text((width - 48, 64), words[card.level], "white", _font(38), anchor="rm")
+    draw.text((48, 84), words["title"], ink, _font(54), anchor="lm")
+    _place_tag(draw, words[card.level], _TAG[card.level], right=width - 48, middle=84)
     left = 48
     rows = [("number", card.id_number_masked)]
     if name:
         rows.insert(0, ("name", name))
     for place, (label, value) in enumerate(rows):
         top = 186 + 126 * place
-        draw.text((left, top), words[label], _MUTED, _font(28), anchor="lt")
-        draw.text((left, top + 42), value, _INK, _fitting(value, 44, 500), anchor="lt")
-    draw.line((left, 470, 530, 470), fill=_LINE, width=2)
+        draw.text((left, top), words[label], muted, _font(28), anchor="lt")
+        draw.text((left, top + 42), value, ink, _fitting(value, 44, 500), anchor="lt")
+    draw.line((left, 470, 530, 470), fill=muted, width=2)
     valid = words["valid"].format(seconds=LIFE_SECONDS)
-    draw.text((left, 500), valid, _INK, _fitting(valid, 32, 500), anchor="lt")
-    draw.text((left, 556), words["hint"], _MUTED, _font(26), anchor="lt")
+    draw.text((left, 500), valid, ink, _fitting(valid, 32, 500), anchor="lt")
+    draw.text((left, 556), words["hint"], muted, _font(26), anchor="lt")
     _place_qr(picture, address, (570, 150, width - 40, height - 34))
     return _png(picture)
 
@@ -126,6 +132,7 @@ def portrait(image: bytes) -> bytes:
                 raise UnavailableError(what="authority", why="portrait")
             opened.draft("RGB", (2 * PORTRAIT_SIZE[0], 2 * PORTRAIT_SIZE[1]))  # JPEG: decode small
             upright = ImageOps.exif_transpose(opened).convert("RGB")
+            upright.info.clear()  # a comment would be written again
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UnavailableError(what="authority", why="portrait") from error
     upright.thumbnail(PORTRAIT_SIZE, Image.Resampling.LANCZOS)
@@ -147,6 +154,23 @@ def _array(pixels: Any) -> Any:
     import numpy as np  # noqa: PLC0415 - a page that only draws SVG does without
 
     return np.asarray(pixels)
+
+
+def _paper(level: Level) -> Image.Image:
+    """The card's ground: its colours from the left to the right, one flowing into the next."""
+    colours = [ImageColor.getrgb(colour) for colour in _PAPER[level]]
+    strip = Image.new("RGB", (len(colours), 1))
+    strip.putdata(colours)
+    return strip.resize(CARD_SIZE, Image.Resampling.BICUBIC)
+
+
+def _place_tag(
+    draw: ImageDraw.ImageDraw, text: str, colour: str, *, right: int, middle: int
+) -> None:
+    font = _font(36)
+    left = right - font.getlength(text) - 48
+    draw.rounded_rectangle((left, middle - 32, right, middle + 32), 32, fill=colour)
+    draw.text(((left + right) / 2, middle), text, "white", font, anchor="mm")
 
 
 def _place_qr(picture: Image.Image, address: str, box: tuple[int, int, int, int]) -> None:

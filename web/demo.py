@@ -53,6 +53,11 @@ class Citizen:
         """All 18 characters: the made-up 17 and their check character."""
         return self.first_digits + id_number.check_character(self.first_digits)
 
+    @property
+    def content_type(self) -> str:
+        """The portrait's media type."""
+        return "image/png" if self.file.endswith(".png") else "image/jpeg"
+
     def portrait(self) -> bytes:
         """The photo as it lies in the package."""
         spec = importlib.util.find_spec(self.package)
@@ -112,7 +117,8 @@ def blueprint(registry: Registry, database: redis.Redis, secret: str) -> Bluepri
             {
                 "name": citizen.name,
                 "id_number": citizen.id_number,
-                "photo_url": f"/demo/citizens/{place}/photo",
+                "photo_url": f"/demo/citizens/{place}/portrait",
+                "selfie_url": f"/demo/citizens/{place}/photo",
             }
             for place, citizen in enumerate(CITIZENS)
         ]
@@ -124,17 +130,24 @@ def blueprint(registry: Registry, database: redis.Redis, secret: str) -> Bluepri
             abort(404)
         return Response(CITIZENS[place].selfie(), content_type="image/jpeg")
 
+    @pages.get("/<int:place>/portrait")
+    def portrait(place: int) -> Response:
+        if place >= len(CITIZENS):
+            abort(404)
+        return Response(CITIZENS[place].portrait(), content_type=CITIZENS[place].content_type)
+
     @pages.post("")
     def become() -> tuple[Response, int]:
         only_for_the_simulator()
-        portrait = request.get_data(cache=False)
+        sent = request.files.get("photo")
+        portrait = sent.read(LARGEST_PHOTO + 1) if sent else b""
         if len(portrait) > LARGEST_PHOTO or not _is_picture(portrait):
-            return jsonify(error="Send one photo: JPEG, PNG or WebP, at most 10 MB."), 400
+            return jsonify(detail="请发一张照片：JPEG、PNG 或 WebP，不超过 10 MB。"), 400
         name = secrets.choice(SURNAMES) + secrets.choice(GIVEN)
         digits = _made_up_digits()
         number = digits + id_number.check_character(digits)
         registry.add(_person(name, number, "广东省广州市南沙区（演示）", portrait))
-        made = {"name": name, "id_number": number, "photo_url": None}
+        made = {"name": name, "id_number": number, "photo_url": ""}
         database.rpush(ADDED, json.dumps(made))
         return jsonify(made), 201
 

@@ -6,23 +6,48 @@ one inside the other. Only HTTP joins the two; the product knows nothing of the 
 
 from __future__ import annotations
 
-import httpx
-from flask import Blueprint, Response, request
+from urllib.parse import urlsplit
 
-PASSED_ON = ("accept", "accept-language", "content-type", "if-none-match", "range")
-GIVEN_BACK = ("content-type", "cache-control", "etag", "location", "content-security-policy")
+import httpx
+from flask import Blueprint, Response, redirect, request
+from werkzeug.wrappers import Response as BaseResponse
+
+PASSED_ON = (
+    "accept",
+    "accept-language",
+    "content-type",
+    "if-none-match",
+    "origin",
+    "range",
+    "sec-fetch-site",
+)
+GIVEN_BACK = (
+    "cache-control",
+    "content-security-policy",
+    "content-type",
+    "etag",
+    "location",
+    "permissions-policy",
+)
 METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
-def blueprint(base: str) -> Blueprint:
-    """Pass `/simulator` and all below it on to the process at `base`."""
+def blueprint(base: str, address: str) -> Blueprint:
+    """Pass `/simulator` and all below it on to the process at `base`.
+
+    The page itself is shown at the product's own `address` only: opened as `localhost`, a
+    browser would take the card page inside the phone for another site and keep its cookies back.
+    """
+    own = urlsplit(address).netloc
     pages = Blueprint("simulator", __name__)
     client = httpx.Client(base_url=base, timeout=httpx.Timeout(30, connect=2))
 
     @pages.route("/simulator", defaults={"path": ""}, methods=METHODS)
     @pages.route("/simulator/", defaults={"path": "/"}, methods=METHODS)
     @pages.route("/simulator/<path:path>", methods=METHODS)
-    def pass_on(path: str) -> Response:
+    def pass_on(path: str) -> BaseResponse:
+        if not path and request.host != own and request.host.startswith("localhost"):
+            return redirect(f"{address}/simulator")
         below = path if path in {"", "/"} else f"/{path}"
         try:
             answer = client.request(

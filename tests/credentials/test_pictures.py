@@ -117,6 +117,13 @@ def flat(size: tuple[int, int]) -> bytes:
     return buffer.getvalue()
 
 
+def test_a_portrait_leaves_its_comment_behind() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (240, 300)).save(buffer, "JPEG", comment=b"source: somewhere")
+    assert b"somewhere" in buffer.getvalue()
+    assert b"somewhere" not in pictures.portrait(buffer.getvalue())
+
+
 def test_a_portrait_leaves_its_place_and_time_behind() -> None:
     exif = Image.Exif()
     exif[0x010E] = "taken at home"
