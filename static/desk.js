@@ -243,7 +243,6 @@ function applySetup() {
   $("desk-name").textContent = body.dataset.desk || kept.get("desk");
   todayTag = "";
   refreshToday();
-  if (!byTouch) field.focus({ preventScroll: true });
 }
 
 $("setup-form").addEventListener("submit", () => {
@@ -253,6 +252,12 @@ $("setup-form").addEventListener("submit", () => {
 });
 dialog.addEventListener("cancel", (event) => {
   if (!chosen()) event.preventDefault();
+});
+dialog.addEventListener("close", () => {
+  if (byTouch) return;
+  // Chromium gives the field its focus back without a caret, and typing would go nowhere.
+  field.blur();
+  field.focus({ preventScroll: true });
 });
 $("change").addEventListener("click", openSetup);
 
@@ -275,9 +280,10 @@ field.addEventListener("input", (event) => {
 document.addEventListener("keydown", (event) => {
   if (dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape" && ["accepted", "refused"].includes(state)) return ready();
-  const inside = event.target.closest("input, textarea, select, button, a, summary");
-  if (inside) return;
-  if (event.key.length === 1) field.focus();
+  if (event.target.closest("input, textarea, select")) return;
+  // A scanner types wherever the focus is; only a blank or Enter may still press a button.
+  if (event.key.length === 1 && event.key !== " ") field.focus();
+  else if (event.target.closest("button, a")) return;
   else if (event.key === "Enter" && ["accepted", "refused"].includes(state)) ready();
 });
 

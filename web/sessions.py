@@ -11,7 +11,7 @@ Redis holds, so that signing out ends it, wherever the cookie was copied to. On 
 
 | key | holds |
 |---|---|
-| `{s:<area>:<tag>}` | `<time of sign-in> <epoch> <user name>`; ends an hour after the last request |
+| `{s:<area>:<tag>}` | `<time of sign-in> <epoch> <user name>`; ends after an idle hour |
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import redis
 from flask import Flask
@@ -41,13 +42,13 @@ class Office:
         keyring = keyring or ring()
         sealer = Sealer(keyring)
         self.receipts: list[Receipt] = []
-        self.told: Callable[[Receipt], None] = self.receipts.append
+        self.worker_is_broken = False
         self.services: Services = build(
             database,
             keyring,
             address=address,
             authority=EmbeddedRegistry(database, sealer, BlindIndex(database, sealer)),
-            told=lambda receipt: self.told(receipt),
+            told=self._tell,
         )
         self.conversations = Conversations(database, sealer)
         settings = Settings(_env_file=None, profile="production", public_url=address)  # type: ignore[call-arg]
@@ -57,6 +58,11 @@ class Office:
         self.app.register_blueprint(api.blueprint(self.services))
         self.app.register_blueprint(desk.blueprint(self.services))
         self.app.register_blueprint(console.blueprint(self.services, self.conversations))
+
+    def _tell(self, receipt: Receipt) -> None:
+        if self.worker_is_broken:
+            raise ConnectionError
+        self.receipts.append(receipt)
 
     def phone(self, sequence: int = 1, name: str = "张三丰", **other: object) -> Phone:
         holder = Holder("wechat", f"oPhone{sequence}")
@@ -182,15 +188,17 @@ class Person:
         body = {"code": code, "purpose": purpose, "request_id": str(uuid.uuid4()), **fields}
         return self.ask("POST", "/desk/verifications", json=body)
 
-    def ask(self, method: str, path: str, **more: object) -> TestResponse:
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> TestResponse:
         """What the page's script sends."""
-        headers = {
+        sent = {
             "Accept": "application/json",
             "Accept-Language": self.language,
             "X-CSRF-Token": self.csrf(f"/{self.area}"),
+            **(headers or {}),
         }
-        headers |= more.pop("headers", {})  # type: ignore[arg-type]
-        return self.browser.open(path, method=method, headers=headers, **more)
+        return self.browser.open(path, method=method, headers=sent, **more)
 
 
 def outcome(answer: TestResponse) -> tuple[int, str]:

@@ -28,12 +28,10 @@ def admin(office: Office) -> Person:
     return office.operator("admin", "adam").sign_in()
 
 
-def arrive(office: Office, openid: str, step: str, *, since: float, **more: object) -> None:
+def arrive(office: Office, openid: str, step: str, *, since: float) -> None:
     """Somebody's conversation comes to a step."""
     taken = office.conversations.take(Holder("wechat", openid))
-    conversation = dataclasses.replace(
-        taken.conversation, step=step, since=since, last=since, **more
-    )
+    conversation = dataclasses.replace(taken.conversation, step=step, since=since, last=since)
     office.conversations.keep(taken, conversation)
 
 
@@ -77,7 +75,9 @@ class TestLive:
         arrive(office, "oNew", "name", since=1_800_000_000)
         first = viewer.see("/console", **{"X-Fragment": "1"})
         assert "<html" not in first.text
-        again = viewer.see("/console", **{"X-Fragment": "1", "If-None-Match": first.headers["ETag"]})
+        again = viewer.see(
+            "/console", **{"X-Fragment": "1", "If-None-Match": first.headers["ETag"]}
+        )
         assert (again.status_code, again.data) == (304, b"")
         arrive(office, "oNewer", "name", since=1_800_000_000)
         then = viewer.see("/console", **{"X-Fragment": "1", "If-None-Match": first.headers["ETag"]})
@@ -129,9 +129,11 @@ class TestCards:
         assert entry.detail["by"] == "operator:vera"
 
     @pytest.mark.parametrize(
-        "query", ["", "nobody", "0" * 16, id_number(9), "440115199003070010", "*", "\x00", "x" * 999]
+        "query",
+        ["", "nobody", "0" * 16, id_number(9), "440115199003070010", "*", "\x00", "x" * 999],
     )
-    def test_what_is_not_found(self, phone: Phone, viewer: Person, query: str) -> None:
+    @pytest.mark.usefixtures("phone")
+    def test_what_is_not_found(self, viewer: Person, query: str) -> None:
         answer = viewer.fill("/console/cards", q=query)
         assert answer.status_code == 404
         assert "No card was found" in answer.text
@@ -146,9 +148,7 @@ class TestCards:
     def test_no_such_card(self, viewer: Person, path: str) -> None:
         assert viewer.see(f"/console/cards/{path}").status_code == 404
 
-    def test_a_name_with_markup_is_text(
-        self, office: Office, software: Software, viewer: Person
-    ) -> None:
+    def test_a_name_with_markup_is_text(self, office: Office, viewer: Person) -> None:
         phone = office.phone(3, "<b>张</b>")
         hotel = office.software(name="<script>alert(1)</script>")
         hotel.scan(phone.show())
@@ -177,14 +177,19 @@ class TestActing:
         assert "Operator rita" in page
         assert REASON in page
 
-    def test_an_admin_revokes(self, office: Office, phone: Phone, admin: Person) -> None:
+    def test_an_admin_revokes(self, phone: Phone, admin: Person) -> None:
         path = f"/console/cards/{phone.credential_id}"
         assert admin.fill(f"{path}/revoke", at=path, reason=REASON).status_code == 303
         assert "There is nothing to do" in admin.see(path).text
 
     @pytest.mark.parametrize(
         ("role", "action"),
-        [("viewer", "freeze"), ("viewer", "unfreeze"), ("viewer", "revoke"), ("reviewer", "revoke")],
+        [
+            ("viewer", "freeze"),
+            ("viewer", "unfreeze"),
+            ("viewer", "revoke"),
+            ("reviewer", "revoke"),
+        ],
     )
     def test_what_is_beyond_a_role_is_refused_and_written_down(
         self, office: Office, phone: Phone, role: str, action: str

@@ -250,7 +250,7 @@ class TestPage:
         assert "<style" not in page
         assert " style=" not in page
         assert " on" + "click=" not in page
-        assert page.count("<script") == page.count("<script type=\"module\" src=")
+        assert page.count("<script") == page.count('<script type="module" src=')
 
     def test_all_of_it_is_under_200_kb(self, desk: Person) -> None:
         names = ("tokens.css", "base.css", "desk.css", "desk.js", "desk-camera.js", "favicon.svg")

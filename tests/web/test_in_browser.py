@@ -1,0 +1,182 @@
+"""Desk and console in a real Chromium: camera, scanner, taps and keys."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zxingcpp
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+from werkzeug.serving import make_server
+
+from tests.web.office import PASSWORD, Office, Phone, Software
+
+pytestmark = pytest.mark.browser
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+IMMEDIATELY_MS = 15_000  # on a machine that does other things too
+
+
+@pytest.fixture
+def address(office: Office) -> Iterator[str]:
+    """Where the office's server listens."""
+    server = make_server("127.0.0.1", 0, office.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def chromium(*more: str) -> Iterator[Browser]:
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *more])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A desk's screen."""
+    for browser in chromium():
+        context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+        page = context.new_page()
+        page.set_default_timeout(IMMEDIATELY_MS)
+        yield page
+
+
+def sign_in(page: Page, address: str, area: str, username: str) -> None:
+    page.goto(f"{address}/{area}")
+    page.fill("#username", username)
+    page.fill("#password", PASSWORD)
+    page.click("form.sign .button.main")
+    page.wait_for_selector("header.bar" if area == "desk" else "header.side")
+
+
+def open_desk(page: Page, office: Office, software: Software, address: str, purpose: str) -> None:
+    office.staff(software.verifier)
+    office.services.staff.set_password("xiaoli", PASSWORD)
+    sign_in(page, address, "desk", "xiaoli")
+    page.check(f"dialog input[value={purpose}]")
+    page.click("dialog .button.main")
+
+
+def scan(page: Page, code: str) -> None:
+    """What a USB scanner does: it types, wherever the focus is, and ends with Enter."""
+    page.keyboard.type(code)
+    page.keyboard.press("Enter")
+
+
+def shows(page: Page, state: str) -> None:
+    page.wait_for_selector(f"#stage[data-state={state}]")
+
+
+def test_a_receptionist_with_a_queue(
+    office: Office, phone: Phone, software: Software, address: str, page: Page
+) -> None:
+    open_desk(page, office, software, address, "hotel")
+    shows(page, "ready")
+    scan(page, phone.show())
+    shows(page, "waiting")
+    approval = office.services.cards.state(phone.holder).pending
+    assert approval is not None
+    assert page.inner_text("#number") == str(approval.number)
+    phone.approve()
+    shows(page, "accepted")
+    assert page.inner_text("#fields dd >> nth=0") == "张三丰"
+    assert page.get_attribute("#portrait", "src")
+    page.keyboard.press("Enter")  # the next guest
+    shows(page, "ready")
+    assert page.inner_text("#fields") == ""
+    assert page.get_attribute("#portrait", "src") is None
+
+    scan(page, phone.show())
+    shows(page, "waiting")
+    phone.deny()
+    shows(page, "refused")
+    assert "denied" in page.inner_text("#reason")
+    scan(page, phone.show("hotel"))  # scanning again is the next guest, too
+    shows(page, "accepted")
+    page.wait_for_timeout(700)  # a tap right after a result is not meant for it
+    page.click(".verdict >> visible=true")
+    shows(page, "ready")
+    page.wait_for_selector("#today li >> nth=2")
+    page.reload()  # the purpose is remembered
+    shows(page, "ready")
+    assert not page.is_visible("dialog")
+
+
+def test_a_code_that_is_scanned_twice(
+    office: Office, phone: Phone, software: Software, address: str, page: Page
+) -> None:
+    open_desk(page, office, software, address, "internet_cafe")
+    code = phone.show()
+    scan(page, code)
+    shows(page, "accepted")
+    scan(page, code)
+    shows(page, "refused")
+    assert "already used" in page.inner_text("#reason")
+    page.keyboard.press("Escape")
+    shows(page, "ready")
+
+
+def test_a_camera_whose_frames_the_server_reads(
+    office: Office, phone: Phone, software: Software, address: str, tmp_path: Path
+) -> None:
+    film = tmp_path / "guest.mjpeg"
+    office.staff(software.verifier)
+    office.services.staff.set_password("xiaoli", PASSWORD)
+    film.write_bytes(_film(f"{office.services.address}/V/{phone.show('hotel')}".upper()))
+    camera = (
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={film}",
+    )
+    for browser in chromium(*camera):
+        context = browser.new_context(locale="en-GB", permissions=["camera"])
+        page = context.new_page()
+        page.set_default_timeout(IMMEDIATELY_MS)
+        sign_in(page, address, "desk", "xiaoli")
+        page.check("dialog input[value=hotel]")
+        page.click("dialog .button.main")
+        page.click("#camera-switch-on")
+        page.wait_for_selector("#stage[data-state=accepted], #stage[data-state=refused]")
+        assert page.inner_text("#fields dd >> nth=0") == "张三丰"
+
+
+def test_the_console_by_keyboard(
+    office: Office, phone: Phone, software: Software, address: str, page: Page
+) -> None:
+    office.operator("viewer")
+    office.services.operators.set_password("laochen", PASSWORD)
+    sign_in(page, address, "console", "laochen")
+    assert "Nobody is in the middle" in page.inner_text("#list")
+    page.keyboard.press("2")
+    page.wait_for_url("**/console/verifications")
+    software.scan(phone.show())
+    page.wait_for_selector("#list .rows")  # without a reload
+    page.keyboard.press("/")
+    page.keyboard.type("j")
+    assert page.input_value("#q") == "j"
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    page.wait_for_selector("#help[open]")
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/console/cards/{phone.credential_id}")
+
+
+def _film(text: str) -> bytes:
+    """A camera's picture of a phone that shows a code, as a film of a few frames."""
+    drawn = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode).to_image(scale=8)
+    picture = Image.new("RGB", (1280, 720), (150, 150, 150))
+    picture.paste(Image.fromarray(drawn).resize((420, 420)).convert("RGB"), (430, 150))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue() * 5
