@@ -25,6 +25,7 @@ from faces.photo import Pixels
 LONGEST: Final = 1280
 ASKEW: Final = 25.0  # degrees off the nearest axis
 SURE: Final = 0.85  # a field read with less is shown for confirmation as doubtful
+LEAST_SURE: Final = 0.5
 FRONT: Final = ("name", "sex", "ethnicity", "birth", "address", "id_number")
 BACK: Final = ("authority", "valid_from", "valid_until")
 # GB/T 3304: the names of the 56 nationalities as they are printed on cards.
@@ -35,6 +36,8 @@ ETHNICITY_NAMES: Final = (
     "鄂伦春 赫哲 门巴 珞巴 基诺 "
 )
 ETHNICITIES: Final = frozenset(ETHNICITY_NAMES.split())
+# What has neither is no print but a pattern, in the portrait's background for one.
+WORD: Final = re.compile(r"[\u3400-\u9fff]|\d\d")
 NAME: Final = re.compile(r"姓\s*名\s*[::]?\s*(.+)$")
 SEX: Final = re.compile(r"性\s*别\s*[::]?\s*([男女])")
 ETHNICITY: Final = re.compile(r"民\s*族\s*[::]?\s*([\u4e00-\u9fff]{1,4})")
@@ -162,7 +165,8 @@ def _read(page: Page) -> tuple[str | None, dict[str, Field]]:
 def _rows(lines: Iterable[Line]) -> list[list[Line]]:
     """Lines that stand beside each other, top to bottom, each from left to right."""
     rows: list[list[Line]] = []
-    for line in sorted(lines, key=lambda each: each.y):
+    printed = (each for each in lines if each.confidence >= LEAST_SURE and WORD.search(each.text))
+    for line in sorted(printed, key=lambda each: each.y):
         for row in rows:
             middle = sum(each.y for each in row) / len(row)
             if abs(line.y - middle) < 0.5 * max(line.height, row[0].height):
