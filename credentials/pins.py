@@ -215,7 +215,7 @@ class Pins:
         place = place_of(credential_id)
         entry = self._audit.entry(credential_id, "pin_locked", by="system")
         keys = (record_key(credential_id), place.log, place.head)
-        self._store.run("pin_note", keys, (*self._audit.chain(place), credential_id, *entry))
+        self._store.run("remark", keys, (*self._audit.chain(place), credential_id, *entry))
         raise PinError("pin_locked")
 
     def _held(self, holder: Holder) -> str:

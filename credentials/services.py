@@ -11,15 +11,22 @@ from credentials.accounts import Accounts
 from credentials.audit import Audit
 from credentials.authority import Authority
 from credentials.cards import Cards
+from credentials.cases import Cases
 from credentials.codes import Codes
+from credentials.expiry import Expiry
 from credentials.keyring import Keyring
 from credentials.limits import Limits
+from credentials.pins import Pins
 from credentials.purposes import PURPOSES, Purpose
+from credentials.renewal import Renewals, Tell, tell_no_account
 from credentials.rollout import Rollout
 from credentials.sealing import BlindIndex, Sealer
 from credentials.store import Store
+from credentials.terminals import Terminals
+from credentials.upgrade import Upgrades
 from credentials.verification import Receipt, Verifications, tell_nobody
 from credentials.verifiers import Verifiers
+from credentials.waiting import Waiting
 from texts import Texts
 
 
@@ -44,6 +51,13 @@ class Services:
     audit: Audit
     texts: Texts
     address: str
+    pins: Pins
+    terminals: Terminals
+    upgrades: Upgrades
+    cases: Cases
+    renewals: Renewals
+    expiry: Expiry
+    waiting: Waiting
 
 
 def build(
@@ -55,6 +69,7 @@ def build(
     rollout: Iterable[str] = (),
     texts: Texts | None = None,
     told: Callable[[Receipt], None] = tell_nobody,
+    tell: Tell = tell_no_account,
 ) -> Services:
     """Put the services together.
 
@@ -67,27 +82,38 @@ def build(
         rollout: division prefixes that hold until others are put in force.
         texts: the catalogues; read anew when not given.
         told: whom receipts are passed to, to reach the holder in the chat.
+        tell: whom news for an account is passed to (see renewal.py), for the same.
     """
     store = Store(database)
     sealer = Sealer(keyring)
     index = BlindIndex(database, sealer)
     codes = Codes(keyring, address)
+    terminals = Terminals(database)
+    cards = Cards(store, sealer, index, codes)
+    where = Rollout(database, rollout)
     return Services(
         redis=database,
         keyring=keyring,
         sealer=sealer,
         index=index,
         codes=codes,
-        cards=Cards(store, sealer, index, codes),
+        cards=cards,
         verifications=Verifications(store, sealer, codes, told=told),
         verifiers=Verifiers(database),
         staff=Accounts(database, "staff"),
         operators=Accounts(database, "operator"),
         purposes=PURPOSES,
-        rollout=Rollout(database, rollout),
+        rollout=where,
         limits=Limits(database),
         authority=authority,
         audit=Audit(store, keyring),
         texts=texts or Texts(),
         address=address,
+        pins=Pins(store, sealer),
+        terminals=terminals,
+        cases=Cases(store, sealer),
+        renewals=Renewals(store, sealer, cards, authority, tell),
+        expiry=Expiry(store, cards, tell),
+        waiting=Waiting(database, sealer, index, where, tell),
+        upgrades=Upgrades(store, sealer, index, terminals, Limits(database)),
     )

@@ -11,7 +11,9 @@ script touches. Redis 6.2 commands only; every key of a script is named to Redis
 | `{b0042}:pin:<cid>` | hash | the PIN, see pins.py | until erased |
 | `{b0042}:u:<cid>` | hash | an upgrade under way, see upgrade.py | 30 minutes |
 | `{bind:<digits>}` | string | `<cid> <session>` of a binding code | 5 minutes, once |
-| `{b0042}:log` | stream | audit entries, see scripts/chain.lua | for good |
+| `{nonce:<hex>}` | string | cid of a terminal's nonce | 5 minutes, once |
+| `{b0042}:due` | sorted set | cids by when they end (s) | while they are not over |
+| `{b0042}:log` | stream | audit entries, see scripts/chain.lua | until archived |
 | `{b0042}:head` | hash | n number, m mac of the last entry | for good |
 | `{b0042}:v:<vid>` | hash | a verification, fields below | a day |
 | `{b0042}:r:<verifier>:<request>` | string | `<vid> <fingerprint>` to answer again | a day |
@@ -110,6 +112,11 @@ def pin_key(credential_id: str) -> str:
 def upgrade_key(credential_id: str) -> str:
     """Where an upgrade that is under way is."""
     return f"{place_of(credential_id).tag}:u:{credential_id}"
+
+
+def due_key(credential_id: str) -> str:
+    """The index of a bucket's credentials by when they end."""
+    return f"{place_of(credential_id).tag}:due"
 
 
 def binding_key(digits: str) -> str:
@@ -219,6 +226,21 @@ class Store:
         with guard():
             value = self.redis.get(key)
         return value if isinstance(value, bytes) else None
+
+    def put(self, key: str, value: str, seconds: int, *, new: bool = False) -> bool:
+        """Keep a string for a while; with `new` only where there is none: whether it was kept."""
+        with guard():
+            return bool(self.redis.set(key, value, ex=seconds, nx=new))
+
+    def take(self, key: str) -> str | None:
+        """A string, gone from now on: of many who take it at once, one gets it."""
+        with guard():
+            value: Any = self.redis.getdel(key)
+        return value.decode() if value is not None else None
+
+    def now(self, key: str) -> int:
+        """The time of the server that has a key (µs since 1970)."""
+        return int(self.run("clock", (key,), ()))
 
     def drop(self, *keys: str) -> None:
         """Forget keys, wherever in a cluster they are."""

@@ -17,6 +17,7 @@ from credentials.cards import Cards
 from credentials.codes import ANY_PURPOSE, Codes, Payload
 from credentials.errors import RefusalError
 from credentials.keyring import Keyring
+from credentials.limits import Limits
 from credentials.model import (
     Actor,
     Approval,
@@ -28,10 +29,14 @@ from credentials.model import (
     Verification,
     Verifier,
 )
+from credentials.pins import Pins
 from credentials.purposes import PURPOSES
 from credentials.sealing import BlindIndex, Sealer
 from credentials.store import Store
+from credentials.terminals import Terminals
+from credentials.upgrade import Upgrades
 from credentials.verification import Receipt, Verifications
+from tests.credentials.kiosk import Kiosk
 
 ADDRESS = "https://card.example.gov.cn"
 CONSENTS = (
@@ -39,6 +44,7 @@ CONSENTS = (
     Consent("face", "2024-01", 1_700_000_001.0),
 )
 HOLDER = Actor("holder")
+PIN = "274906"
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
@@ -87,8 +93,8 @@ class Phone:
     holder: Holder
     credential_id: str
 
-    def show(self, purpose: str | None = None) -> str:
-        return self.issuer.cards.mint(self.holder, purpose).code
+    def show(self, purpose: str | None = None, pin: str = "") -> str:
+        return self.issuer.cards.mint(self.holder, purpose, pin).code
 
     def showed(self, seconds_ago: float, purpose: str | None = None) -> str:
         """A code as it was made some seconds ago."""
@@ -108,8 +114,17 @@ class Phone:
         assert pending is not None
         return pending
 
-    def approve(self) -> None:
-        self.issuer.verifications.approve(self.holder, self.asked().verification_id)
+    def approve(self, pin: str = "") -> None:
+        self.issuer.verifications.approve(self.holder, self.asked().verification_id, pin)
+
+    def upgrade(self, who: Person | None = None, pin: str = PIN) -> None:
+        """Chip and finger at a terminal, then the face, then the PIN."""
+        issuer = self.issuer
+        kiosk = Kiosk.accredited(issuer.upgrades, issuer.terminals)
+        kiosk.reads(issuer.upgrades.binding_code(self.holder).digits, who or person())
+        issuer.upgrades.face(self.holder, {"distance": "0.31"})
+        if pin:
+            issuer.pins.set(self.holder, pin)
 
     def history(self) -> list[str]:
         return [use.kind for use in self.issuer.cards.history(self.credential_id)]
@@ -150,6 +165,11 @@ class Issuer:
             self.store, self.sealer, self.codes, told=self.receipts.append
         )
         self.audit = Audit(self.store, self.keyring)
+        self.pins = Pins(self.store, self.sealer)
+        self.terminals = Terminals(database)
+        self.upgrades = Upgrades(
+            self.store, self.sealer, self.index, self.terminals, Limits(database)
+        )
 
     def issue(self, who: Person, openid: str = "oAnna") -> Card:
         evidence: Mapping[str, str] = {"liveness": "unsafe-none", "distance": "0.41"}

@@ -1,4 +1,4 @@
--- Writes down what happened to a PIN (locked), without changing it.
+-- Writes down about a credential what changes nothing in its record: a PIN locked, a binding refused.
 -- KEYS  1 record · 2 log · 3 head
 -- ARGV  1 key version · 2 inner key · 3 outer key · 4 credential id · 5 body · 6 tag
 -- Gives 1, or 0 if there is no such record.
