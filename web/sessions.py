@@ -32,8 +32,6 @@ from credentials.connection import guard
 if TYPE_CHECKING:
     from credentials.accounts import Account, Accounts
     from credentials.keyring import Keyring
-    from credentials.services import Services
-    from settings import Settings
 
 AREAS = ("desk", "console")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -82,12 +80,6 @@ class AreaSessions(SecureCookieSessionInterface):
     def get_cookie_httponly(self, app: Flask) -> bool:  # noqa: ARG002
         """Keep it from scripts."""
         return True
-
-
-def install(app: Flask, services: Services, settings: Settings) -> None:
-    """Give `app` one signed cookie for each area."""
-    secure = settings.address.startswith("https://")
-    app.session_interface = AreaSessions(services.keyring, secure=secure)
 
 
 def area_of(path: str) -> str:
