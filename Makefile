@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: help setup run serve test check format bench
+.PHONY: help setup run serve test check format pictures bench faults
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,5 +41,13 @@ format: $(VENV)/.test ## format the code and mend what lint can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+pictures: $(VENV)/.test ## take the pictures of README anew, from the running product
+	@sh tests/system-packages.sh
+	@$(BIN)/python -m tests.product.take_pictures
+
 bench: $(VENV)/.test ## run the benchmarks; tables go to benchmarks/results/
 	@$(BIN)/python -m benchmarks
+
+faults: $(VENV)/.test ## run the table of faults and attacks; it goes to benchmarks/results/
+	@sh tests/system-packages.sh
+	@$(BIN)/python -m benchmarks.faults
