@@ -244,8 +244,10 @@ def report(trials: Trials, source: str, species: list[tuple[str, Rate]], refused
         "# Error rates of faces",
         "",
         f"Over {source}: {trials.pairs} pairs. {machine()}. In brackets Wilson's 95 % intervals.",
-        f"Pictures that could not be used: {failures or 'none'}. "
-        f"Pairs in the grey band, for a manual review: {len(band)}.",
+        (
+            f"Pictures that could not be used: {failures or 'none'}. "
+            f"Pairs in the grey band, for a manual review: {len(band)}."
+        ),
         "",
         "| threshold | FMR | FNMR |",
         "| --- | --- | --- |",
@@ -260,9 +262,11 @@ def report(trials: Trials, source: str, species: list[tuple[str, Rate]], refused
         "",
         "## Liveness (ISO/IEC 30107-3)",
         "",
-        "Challenges of two gestures in photos, with the signs of prints and screens. Gestures are "
-        "warped and attacks drawn by the tests from the two public-domain photos, so these rates "
-        "say that each defence works, not how often a person with a mask would succeed.",
+        (
+            "Challenges of two gestures in photos, with the signs of prints and screens. Gestures are "
+            "warped and attacks drawn by the tests from the two public-domain photos, so these rates "
+            "say that each defence works, not how often a person with a mask would succeed."
+        ),
         "",
         "| attack | let through (APCER) |",
         "| --- | --- |",
