@@ -106,7 +106,7 @@ def put_together(settings: Settings) -> Parts:
         conversations,
         jobs=jobs,
         outbox=outbox,
-        channel=channel,
+        channels={channel.name: channel},
         liveness=settings.liveness,
     )
     return Parts(settings, services, channel, conversations, jobs, talk)

@@ -38,6 +38,13 @@ class Settings(BaseSettings):
     wechat_aes_key: str = ""
     wechat_api_base: str = ""
     wechat_turn_quota: int = Field(default=5, ge=0, description="customer messages per user turn")
+    wechat_human_service: bool = Field(default=False, description="人工 hands over to it")
+    wechat_notice_template: str = ""
+    wechat_notice_field: str = "content"
+    alipay_app_id: str = ""
+    alipay_private_key: str = ""
+    alipay_public_key: str = ""
+    alipay_gateway: str = ""
     authority_url: str = ""
     authority_key: str = ""
     master_keys: CommaList = ()

@@ -38,9 +38,18 @@ class Channel(Protocol):
     """One platform, from the product's side. Every call is bounded in time."""
 
     name: str
+    hands_over: bool
+    """Whether the account has the platform's own human service, which may take a talk."""
 
     def send(self, openid: str, reply: Reply) -> None:
         """Send one message outside of a webhook's answer.
+
+        Raises:
+            PlatformUnavailableError, NotDeliveredError, UnreachableError.
+        """
+
+    def notify(self, openid: str, reply: Reply) -> bool:
+        """Send a message that `send` may not send now, another way; False if none fits.
 
         Raises:
             PlatformUnavailableError, NotDeliveredError, UnreachableError.

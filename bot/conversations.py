@@ -5,17 +5,16 @@
 | `{wechat:<openid>}:talk` | hash, no personal data; its fields are below |
 | `{wechat:<openid>}:given` | what the person gave, sealed; lives for two days after the last turn |
 | `{wechat:<openid>}:lock` | the token of whoever works on it |
-| `{talk}:at:<step>` | sorted set: who is at a step (holders' names), since when |
-| `{talk}:steps` | set: the steps that have had somebody |
-| `{talk}:human`, `{talk}:stuck` | sorted sets: who asked for a human; who cannot get past a step |
-| `{talk}:flow:<day>` | hash: how often somebody went from one step to another, `name>id_number` |
+| `{wechat:<openid>}:answer` | what the last turn was answered, sealed; 30 seconds |
 
 Fields of a talk: s step, a aside, l language, t since when, m last heard, n answers that led
 nowhere, j job waited for, h human asked for, v dialog version, g 1 while something is given,
-d marks of the last turns.
+o operator who has taken over, q until when at most, x 1 for a test's conversation, d marks of the
+last turns.
 Of whoever is at home nothing is kept but the language and the marks, for 30 days.
-The three scripts touch one hash tag. The figures lie under a tag of their own and are written
-behind the person's back, when a step changes: they are for operators and decide nothing.
+The three scripts touch one hash tag. What operators see lies under tags of its own and is written
+behind the person's back, in one pipeline: `places.py`, `figures.py` and `transcripts.py` list it.
+It decides nothing.
 """
 
 from __future__ import annotations
@@ -24,28 +23,40 @@ import dataclasses
 import hashlib
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import redis
 
 from bot.engine import Conversation
+from bot.figures import Figures
+from bot.places import TALK_SECONDS, Place, Places
 from credentials.connection import guard
 from credentials.errors import UnavailableError
 from credentials.model import Holder
-from credentials.sealing import Sealer
+from credentials.sealing import SealBrokenError, Sealer
 
 LOCK_SECONDS = 10.0
 SPIN_SECONDS = 0.005
-TALK_SECONDS = 30 * 24 * 3600
 GIVEN_SECONDS = 48 * 3600
-FLOW_SECONDS = 400 * 24 * 3600
 MARKS = 16
+ANSWER_SECONDS = 30.0  # the platform asks again after five seconds, and after five more
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
 class HeardBeforeError(Exception):
-    """The platform delivered this turn again: there is nothing to do."""
+    """The platform delivered this turn again: there is nothing to do.
+
+    Attributes:
+        answer: what the turn was answered, as JSON, if it was and that is still known.
+        age_s: how many seconds ago that was.
+    """
+
+    def __init__(self, answer: Mapping[str, object] | None = None, age_s: float = 0.0) -> None:
+        self.answer = answer
+        self.age_s = age_s
+        super().__init__("this turn was heard before")
 
 
 class BusyError(Exception):
@@ -70,24 +81,25 @@ class Taken:
     kept: bool = False
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Place:
-    """Where one person is, for operators: no personal data but the account itself."""
-
-    holder: Holder
-    step: str
-    since: float
-    human: bool = False
-    stuck: bool = False
+Beside = Callable[[Any], None]
+"""Adds commands to the pipeline that is written behind a turn."""
 
 
 class Conversations:
     """The conversations of one Redis; every method raises UnavailableError when it is out."""
 
-    def __init__(self, database: redis.Redis, sealer: Sealer, *, home: str = "home") -> None:
+    def __init__(
+        self,
+        database: redis.Redis,
+        sealer: Sealer,
+        *,
+        home: str = "home",
+        figures: Figures | None = None,
+    ) -> None:
         self._redis = database
         self._sealer = sealer
-        self._home = home
+        self.places = Places(database, home=home)
+        self._figures = figures or Figures(database, steps=(home,))
         self._take, self._keep, self._leave = (
             database.register_script((SCRIPTS / f"{name}.lua").read_text())
             for name in ("take", "keep", "leave")
@@ -111,11 +123,11 @@ class Conversations:
         while True:
             with guard():
                 answer = self._take(
-                    keys=[*_keys(holder), f"{holder.tag}:outbox:kept"],
+                    keys=[*_keys(holder), *_more_keys(holder)],
                     args=[mark, token, round(LOCK_SECONDS * 1000)],
                 )
             if answer[0] == b"heard":
-                raise HeardBeforeError
+                raise self._heard(holder, mark, answer[1], answer[2])
             if answer[0] == b"taken":
                 conversation = self._read(holder, answer[1], answer[2])
                 return Taken(conversation, token, mark, kept=bool(answer[3]))
@@ -123,8 +135,26 @@ class Conversations:
                 raise BusyError
             time.sleep(SPIN_SECONDS)
 
-    def keep(self, taken: Taken, conversation: Conversation) -> None:
+    def keep(
+        self,
+        taken: Taken,
+        conversation: Conversation,
+        *,
+        answer: Mapping[str, object] | None = None,
+        given_out: int = 0,
+        said: Sequence[str] = (),
+        beside: Beside | None = None,
+    ) -> None:
         """Write a taken conversation and unlock it.
+
+        Args:
+            taken: as it was taken.
+            conversation: as it is now.
+            answer: what the turn is answered, as JSON: should the answer be lost on its way, the
+                platform delivers the turn again and is given the same.
+            given_out: how many of the messages that the outbox had kept are part of the answer.
+            said: the keys of the sentences that the turn is answered with, for the figures.
+            beside: adds what else is to be written for operators.
 
         Raises:
             LostError: when the lock was lost; nothing was written.
@@ -133,15 +163,20 @@ class Conversations:
         given = b""
         if conversation.given:
             given = self._sealer.seal_json(f"{holder.tag}:given", dict(conversation.given))
+        told = b""
+        if answer and taken.mark:
+            told = self._sealer.seal_json(_answer_record(holder, taken.mark), dict(answer))
         fields = [part for pair in _fields(conversation).items() for part in pair]
+        lives = [TALK_SECONDS, GIVEN_SECONDS]
+        answered: list[bytes | int] = [said, round(ANSWER_SECONDS * 1000), given_out]
         with guard():
             kept = self._keep(
-                keys=_keys(holder),
-                args=[taken.token, taken.mark, MARKS, TALK_SECONDS, GIVEN_SECONDS, given, *fields],
+                keys=[*_keys(holder), *_more_keys(holder)],
+                args=[taken.token, taken.mark, MARKS, *lives, given, *answered, *fields],
             )
         if not kept:
             raise LostError
-        self._count(taken.conversation, conversation)
+        self._count(taken.conversation, conversation, said, beside)
 
     def leave(self, taken: Taken) -> None:
         """Unlock a taken conversation as it was."""
@@ -159,8 +194,18 @@ class Conversations:
         Raises:
             BusyError: when the person is writing just now; try again.
         """
+        self.change(holder, human=0.0, attempts=0, helper="", helped_until=0.0)
+
+    def change(self, holder: Holder, **fields: object) -> Conversation:
+        """Change fields of a conversation from outside of the talk; the conversation afterwards.
+
+        Raises:
+            BusyError: when the person is writing just now; try again.
+        """
         taken = self.take(holder)
-        self.keep(taken, dataclasses.replace(taken.conversation, human=0.0, attempts=0))
+        changed = dataclasses.replace(taken.conversation, **fields)  # type: ignore[arg-type]
+        self.keep(taken, changed)
+        return changed
 
     def look(self, holder: Holder) -> Conversation:
         """A conversation as it stands, without locking it."""
@@ -168,54 +213,37 @@ class Conversations:
         with guard():
             return self._read(holder, self._redis.hgetall(talk), self._redis.get(given))
 
-    def live(self, limit: int = 200) -> list[Place]:
-        """Who is in the middle of something, waiting longest first."""
-        with guard():
-            steps = sorted(_text(step) for step in self._redis.smembers("{talk}:steps"))
-            pipeline = self._redis.pipeline(transaction=False)
-            oldest = time.time() - TALK_SECONDS
-            for step in steps:
-                pipeline.zremrangebyscore(f"{{talk}}:at:{step}", 0, oldest)
-                pipeline.zrange(f"{{talk}}:at:{step}", 0, limit - 1, withscores=True)
-            for name in ("human", "stuck"):
-                pipeline.zremrangebyscore(f"{{talk}}:{name}", 0, oldest)
-                pipeline.zrange(f"{{talk}}:{name}", 0, -1, withscores=True)
-            answers = pipeline.execute()
-        human, stuck = dict(answers[-3]), dict(answers[-1])
-        places = [
-            Place(_holder(name), step, since, name in human, name in stuck)
-            for step, rows in zip(steps, answers[1:-4:2], strict=True)
-            for name, since in rows
-        ]
-        found = {place.holder for place in places}
-        waiting = ((_holder(name), since) for name, since in human.items())
-        places += [
-            Place(holder, "", since, human=True) for holder, since in waiting if holder not in found
-        ]
-        return sorted(places, key=lambda place: place.since)[:limit]
+    def live(self, limit: int = 200, step: str = "") -> list[Place]:
+        """Who is in the middle of something; see `Places.live`."""
+        return self.places.live(limit, step)
 
     def counts(self) -> dict[str, int]:
         """How many people are at each step now."""
-        with guard():
-            steps = sorted(_text(step) for step in self._redis.smembers("{talk}:steps"))
-            pipeline = self._redis.pipeline(transaction=False)
-            for step in steps:
-                pipeline.zcard(f"{{talk}}:at:{step}")
-            return dict(zip(steps, pipeline.execute(), strict=True))
+        return self.places.counts()
 
-    def flow(self, day: str) -> dict[tuple[str, str], int]:
-        """How often somebody went from one step to another on a day (`2026-11-23`, UTC)."""
-        with guard():
-            rows = self._redis.hgetall(f"{{talk}}:flow:{day}")
-        edges = {}
-        for name, count in rows.items():
-            start, _, end = _text(name).partition(">")
-            edges[start, end] = int(count)
-        return edges
+    def signs(self) -> dict[str, int]:
+        """How many asked for a human, are stuck, and were not heard for ten minutes."""
+        return self.places.signs()
+
+    def change_number(self) -> int:
+        """A number that grows with every change of who is where; one key is read."""
+        return self.places.change_number()
 
     def _let_go(self, taken: Taken, how: str) -> None:
         with guard():
-            self._leave(keys=_keys(taken.conversation.holder), args=[taken.token, how])
+            holder = taken.conversation.holder
+            keys = [*_keys(holder), _more_keys(holder)[1]]
+            self._leave(keys=keys, args=[taken.token, how])
+
+    def _heard(self, holder: Holder, mark: str, sealed: object, left_ms: int) -> HeardBeforeError:
+        """The error for a turn that was heard, with its answer if that was the last one given."""
+        if not isinstance(sealed, bytes):
+            return HeardBeforeError()
+        try:
+            answer = self._sealer.unseal_json(_answer_record(holder, mark), sealed)
+        except SealBrokenError:  # the answer of another turn
+            return HeardBeforeError()
+        return HeardBeforeError(answer, ANSWER_SECONDS - left_ms / 1000)
 
     def _read(self, holder: Holder, fields: object, given: object) -> Conversation:
         kept = {_text(key): _text(value) for key, value in _pairs(fields)}
@@ -235,29 +263,24 @@ class Conversations:
             version=kept.get("v", ""),
             given=opened,
             lost=kept.get("g") == "1" and not opened,
+            helper=kept.get("o", ""),
+            helped_until=float(kept.get("q") or 0),
+            test=kept.get("x") == "1",
         )
 
-    def _count(self, before: Conversation, after: Conversation) -> None:
+    def _count(
+        self,
+        before: Conversation,
+        after: Conversation,
+        said: Sequence[str] = (),
+        beside: Beside | None = None,
+    ) -> None:
         """Move a person in the operators' figures, where anything changed there."""
-        name = f"{after.holder.channel}:{after.holder.openid}"
         pipeline = self._redis.pipeline(transaction=False)
-        if before.step != after.step:
-            if before.step not in ("", self._home):
-                pipeline.zrem(f"{{talk}}:at:{before.step}", name)
-            if after.step not in ("", self._home):
-                pipeline.sadd("{talk}:steps", after.step)
-                pipeline.zadd(f"{{talk}}:at:{after.step}", {name: after.since})
-            flow = f"{{talk}}:flow:{time.strftime('%Y-%m-%d', time.gmtime())}"
-            pipeline.hincrby(flow, f"{before.step}>{after.step}", 1)
-            pipeline.expire(flow, FLOW_SECONDS)
-        for key, was, now in (
-            ("{talk}:human", bool(before.human), after.human),
-            ("{talk}:stuck", before.stuck, after.since if after.stuck else 0.0),
-        ):
-            if now and not was:
-                pipeline.zadd(key, {name: now})
-            elif was and not now:
-                pipeline.zrem(key, name)
+        self.places.note(pipeline, before, after)
+        self._figures.count(pipeline, before, after, said)
+        if beside is not None:
+            beside(pipeline)
         if len(pipeline):
             try:
                 with guard():
@@ -268,6 +291,14 @@ class Conversations:
 
 def _keys(holder: Holder) -> list[str]:
     return [f"{holder.tag}:{name}" for name in ("talk", "given", "lock")]
+
+
+def _more_keys(holder: Holder) -> list[str]:
+    return [f"{holder.tag}:outbox:kept", f"{holder.tag}:answer"]
+
+
+def _answer_record(holder: Holder, mark: str) -> str:
+    return f"{holder.tag}:answer:{mark}"
 
 
 def _fields(conversation: Conversation) -> dict[str, str]:
@@ -282,6 +313,9 @@ def _fields(conversation: Conversation) -> dict[str, str]:
         "h": f"{conversation.human:.3f}" if conversation.human else "",
         "v": conversation.version,
         "g": "1" if conversation.given else "",
+        "o": conversation.helper,
+        "q": f"{conversation.helped_until:.3f}" if conversation.helped_until else "",
+        "x": "1" if conversation.test else "",
     }
 
 
@@ -295,8 +329,3 @@ def _pairs(fields: object) -> Iterator[tuple[object, object]]:
 
 def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _holder(name: bytes) -> Holder:
-    channel, _, openid = name.decode().partition(":")
-    return Holder(channel, openid)

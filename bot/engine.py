@@ -20,6 +20,7 @@ LOST_JOB_SECONDS = 120
 STUCK_ATTEMPTS = 3
 EARLY = "early"
 SHOWN = "shown"
+SCENE = "scene"
 _CHINESE = re.compile("[\u3400-\u9fff]")
 _LETTERS = re.compile("[A-Za-z]{2}")
 
@@ -41,6 +42,9 @@ class Conversation:
         version: the dialog's version.
         given: what the person gave: personal data.
         lost: what was given is gone: its deadline has passed.
+        helper: the operator who has taken the talk over; the bot is silent meanwhile.
+        helped_until: when the bot speaks again even if the operator forgot to hand back.
+        test: whether this is a test's conversation, which real figures leave out.
     """
 
     holder: Holder
@@ -55,6 +59,9 @@ class Conversation:
     version: str = ""
     given: Mapping[str, object] = dataclasses.field(default_factory=dict)
     lost: bool = False
+    helper: str = ""
+    helped_until: float = 0.0
+    test: bool = False
 
     @property
     def stuck(self) -> bool:
@@ -64,11 +71,15 @@ class Conversation:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence to say: its text key, what fills it, and the step's position before it."""
+    """A sentence to say: its text key, what fills it, and the step's position before it.
+
+    `answers` are the texts of the words that answer it, if it is a question with a few of them.
+    """
 
     key: str
     values: Mapping[str, object] = dataclasses.field(default_factory=dict)
     position: str = ""
+    answers: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,6 +129,9 @@ def hear(dialog: Dialog, conversation: Conversation, turn: Turn) -> Move:
 def carry_on(dialog: Dialog, move: Move, name: str, outcome: Outcome, now: float) -> Move:
     """What the outcome of the work `name` leads to."""
     conversation = move.conversation
+    if SCENE in conversation.given:  # it was for this work, and nobody else needs it
+        given = {key: value for key, value in conversation.given.items() if key != SCENE}
+        conversation = dataclasses.replace(conversation, given=given)
     if name == conversation.step:  # a slow one, which the person waited for
         conversation = dataclasses.replace(conversation, job="", attempts=0)
     move = dataclasses.replace(move, conversation=_noted(conversation, outcome, now), work="")
@@ -136,10 +150,16 @@ def question(dialog: Dialog, conversation: Conversation) -> tuple[Line, ...]:
 
 
 def _hear_word(dialog: Dialog, move: Move, turn: Turn) -> Move | None:
-    """The contract's words, at every step and before anything else."""
+    """The contract's words and scanned scenes, at every step and before anything else."""
     turn = _spoken(turn)
-    if turn.kind not in (Kind.TEXT, Kind.CLICK, Kind.SCAN):
+    if turn.kind not in (Kind.TEXT, Kind.CLICK, Kind.SCAN, Kind.FOLLOW):
         return None
+    if turn.kind in (Kind.SCAN, Kind.FOLLOW):
+        scene, _, about = turn.text.partition(".")
+        if scene in dialog.scenes:
+            given = {**move.conversation.given, SCENE: about}
+            conversation = dataclasses.replace(move.conversation, given=given)
+            return Move(conversation, move.lines, work=dialog.scenes[scene])
     step = dialog.steps.get(move.conversation.aside or move.conversation.step)
     if isinstance(step, Ask) and plain(turn.text) in step.own_words:
         return None
@@ -190,7 +210,9 @@ def _lead(  # noqa: PLR0917 - the table, where in it, and what to do there
         case To(step=step, key=key):
             return _enter(dialog, _said(move, Line(key, outcome.values)), step, now)
         case Again(key=key):
-            return _said(move, Line(key, outcome.values, position))
+            here = dialog.steps.get(name)
+            answers = here.answers if isinstance(here, Ask) else ()
+            return _said(move, Line(key, outcome.values, position, answers))
         case Back(key=key, errand=errand):
             conversation = dataclasses.replace(move.conversation, aside="")
             move = dataclasses.replace(move, conversation=conversation)
@@ -235,7 +257,7 @@ def _asked(step: Ask, conversation: Conversation) -> Line:
     if isinstance(shown, Mapping):
         for key, value in shown.items():
             values[key] = Word(str(value["word"])) if isinstance(value, Mapping) else value
-    return Line(step.says, values, step.position)
+    return Line(step.says, values, step.position, step.answers)
 
 
 def _said(move: Move, *lines: Line) -> Move:

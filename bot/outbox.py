@@ -7,7 +7,8 @@ a person's messages one by one, each after the one before it. What a platform an
 |---|---|
 | taken | the message is struck off |
 | does not answer, busy (-1, 45009, a timeout) | tried again, later each time; at last kept |
-| not now (45015, 45047, 43101) | it and all behind it are kept for the person's next turn |
+| not now (45015, 45047, 43101) | sent as a template message where one fits; else it and all \
+  behind it are kept for the person's next turn |
 | never (40003, unfollowed) | it and all behind it go to the dead letters |
 | refused as it stands (any other code) | kept, since an answer to a turn may still carry it |
 
@@ -29,6 +30,7 @@ yes and striking the message off therefore sends it again: a message twice is th
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -67,6 +69,17 @@ ALL = 0
 SCRIPTS = Path(__file__).parent / "scripts"
 
 log = structlog.get_logger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kept:
+    """Messages that were kept for a person's next turn, and how many entries they are."""
+
+    replies: tuple[Reply, ...] = ()
+    count: int = 0
+
+
+NOTHING_KEPT = Kept()
 
 
 class Outbox:
@@ -135,16 +148,20 @@ class Outbox:
             if self._redis.llen(_queue(holder)):  # put in between, and struck from the set
                 self._redis.zadd(WAITING, {_member(holder): self._clock()})
 
-    def take_kept(self, holder: Holder) -> list[Reply]:
-        """What was kept for this person's next turn, oldest first; it is theirs from here on."""
+    def kept(self, holder: Holder) -> Kept:
+        """What was kept for this person's next turn, oldest first.
+
+        It stays there until `Conversations.keep` is told that an answer gives it out.
+        """
         with guard():
-            taken = self._take(keys=[f"{_queue(holder)}:kept"])
-        replies = [reply for sealed in taken if (reply := self._open(holder, sealed))]
+            found = cast("list[bytes]", self._redis.lrange(f"{_queue(holder)}:kept", 0, -1))
+        replies = (reply for sealed in found if (reply := self._open(holder, sealed)))
         # A picture that had to wait is told in its words: a code in it would be stale by now.
-        return [
+        said = tuple(
             Say(reply.instead) if isinstance(reply, Picture) and reply.instead else reply
             for reply in replies
-        ]
+        )
+        return Kept(said, len(found))
 
     def dead(self, most: int = 100) -> list[DeadLetter]:
         """The newest dead letters, newest first."""
@@ -191,8 +208,9 @@ class Outbox:
                         return False
                     continue
                 except NotDeliveredError as error:
-                    self._keep_messages(holder, ALL, error)
-                    return True
+                    if not self._notified(holder, reply, error):
+                        self._keep_messages(holder, ALL, error)
+                        return True
                 except UnreachableError as error:
                     self._bury(holder, self._take(keys=[queue]), str(error))
                     self._redis.delete(f"{queue}:tries")
@@ -203,6 +221,17 @@ class Outbox:
             self._strike(keys=[queue, f"{queue}:tries"], args=[sealed])
             self._redis.pexpire(f"{queue}:lock", int(LOCK_SECONDS * 1000))
         return True
+
+    def _notified(self, holder: Holder, reply: Reply, refusal: NotDeliveredError) -> bool:
+        """Whether the message went another way, one for which the rules leave room."""
+        try:
+            sent = self._channels[holder.channel].notify(holder.openid, reply)
+        except ChannelError as error:
+            log.warning("no notice", reason=str(error))
+            return False
+        if sent:
+            log.info("sent as a notice", code=refusal.code)
+        return sent
 
     def _try_later(self, holder: Holder, error: ChannelError) -> bool:
         """Arrange for another try of the first message; False when it had enough of them."""

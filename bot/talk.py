@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -23,16 +24,18 @@ from bot.channel import Channel, MediaGoneError, PlatformUnavailableError
 from bot.conversations import BusyError, Conversations, HeardBeforeError, LostError, Taken
 from bot.engine import Conversation, Line, Move
 from bot.jobs import Jobs
-from bot.outbox import Outbox
+from bot.letters import from_json, to_json
+from bot.outbox import NOTHING_KEPT, Outbox
 from credentials.errors import CredentialError, UnavailableError
 from credentials.model import Holder
 from credentials.services import Services
 from handlers import notices
 from handlers.steps import Dialog, MediaError, Outcome, Task, Word, Work, checked
-from handlers.turn import Kind, Reply, Say, Turn
+from handlers.turn import Choices, HandOver, Kind, Reply, Say, Turn
 from texts import DEFAULT_LANGUAGE
 
 LATE_SECONDS: Final = 4.0  # the platform hangs up after five
+AGAIN_SECONDS: Final = 1.0  # what comes sooner is a copy that travelled beside the first
 JOB_WAIT_SECONDS: Final = 5.0
 MOST_QUICK_WORKS: Final = 8
 FACE_WORKS: Final = frozenset({"card_photo", "match_photo", "match_challenge"})
@@ -42,7 +45,7 @@ log = structlog.get_logger(__name__)
 
 
 class Talk:
-    """The conversation of one channel.
+    """The conversation, over one channel or several: a person's account says which.
 
     Args:
         dialog: the whole conversation; checked here.
@@ -50,7 +53,7 @@ class Talk:
         conversations: each person's place.
         jobs: what is done in the background.
         outbox: what is sent besides the answer.
-        channel: the platform.
+        channels: the platforms by name; `/card` alone is the page of the first one's accounts.
         liveness: `challenge` or `unsafe-none`.
         clock: seconds since 1970.
 
@@ -66,7 +69,7 @@ class Talk:
         *,
         jobs: Jobs,
         outbox: Outbox,
-        channel: Channel,
+        channels: Mapping[str, Channel],
         liveness: str = "challenge",
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -75,32 +78,43 @@ class Talk:
         self._conversations = conversations
         self._jobs = jobs
         self._outbox = outbox
-        self._channel = channel
+        self._channels = channels
         self._liveness = liveness
         self._clock = clock
 
     def receive(self, turn: Turn) -> Reply | None:
         """Hear a turn, and say what to answer at once; None when there is nothing to say now.
 
+        A turn that the platform delivers again, because our answer did not reach it, is given
+        the answer that it had. Copies of a turn that arrive at the same time are not: one of
+        them is answered, and the platform shows the first answer it gets.
+
         Raises:
             UnavailableError: when nothing was done; the platform delivers the turn again.
         """
-        began = time.monotonic()
         try:
-            replies, kept = self._hear(turn)
-        except HeardBeforeError:
-            return None
+            return self._hear(turn)
+        except HeardBeforeError as heard:
+            if heard.answer is None or heard.age_s < AGAIN_SECONDS:
+                return None
+            log.info("answered again", age_s=round(heard.age_s, 1))
+            return from_json(heard.answer)
         except (BusyError, LostError):
-            holder = _pack_holder(turn.holder)
-            self._jobs.enqueue("turn", holder=holder, sealed=self._seal(turn))
+            self._queue(turn)
             return None
-        if kept:
-            replies = (*self._outbox.take_kept(turn.holder), *replies)
-        merged = _merged(replies)
-        at_once = 0 if time.monotonic() - began > LATE_SECONDS else 1
-        if later := merged[at_once:]:
-            self._outbox.put(turn.holder, later, f"turn:{turn.key or turn.at}")
-        return merged[0] if merged and at_once else None
+
+    def take(self, turn: Turn) -> None:
+        """Hear a turn of a platform whose requests are only acknowledged; all is sent.
+
+        Raises:
+            UnavailableError: when nothing was done; the platform delivers the turn again.
+        """
+        try:
+            self._hear(turn, through_outbox=True)
+        except HeardBeforeError:
+            return
+        except (BusyError, LostError):
+            self._queue(turn)
 
     def finish(self, holder: Holder, job_id: str, outcome: Outcome) -> None:
         """Carry on with a slow work's outcome, if the conversation still waits for it.
@@ -144,29 +158,56 @@ class Talk:
 
     # One turn.
 
-    def _hear(self, turn: Turn, *, through_outbox: bool = False) -> tuple[tuple[Reply, ...], bool]:
-        """What is said to a turn, and whether the outbox has kept something to say before it.
+    def _queue(self, turn: Turn) -> None:
+        holder = _pack_holder(turn.holder)
+        self._jobs.enqueue("turn", holder=holder, sealed=self._seal(turn))
 
-        Through the outbox it is put there before the turn counts as heard, so that a worker
-        that is killed in between loses nothing.
+    def _hear(self, turn: Turn, *, through_outbox: bool = False) -> Reply | None:
+        """What is answered to a turn at once.
+
+        What goes through the outbox is put there before the turn counts as heard, and what is
+        answered is remembered with it, so that a process that is killed loses nothing.
         """
+        began = time.monotonic()
         taken = self._conversations.take(turn.holder, turn.key)
         with _Leaving(self._conversations, taken) as leaving:
             if turn.kind is Kind.UNFOLLOW:
                 self._outbox.forget(turn.holder)
                 self._conversations.erase(taken)
                 leaving.done = True
-                return (), False
+                return None
             now = dataclasses.replace(turn, at=self._clock())
             move = engine.hear(self._dialog, taken.conversation, now)
             move = self._work_off(move)
             self._start_jobs(move, turn.key or f"{now.at:.6f}")
-            replies = self._render(move)
-            if through_outbox:
-                self._outbox.put(turn.holder, replies, f"turn:{turn.key or turn.at}")
-            self._conversations.keep(taken, move.conversation)
+            kept = self._outbox.kept(turn.holder) if taken.kept else NOTHING_KEPT
+            replies = _merged((*kept.replies, *self._render(move)))
+            late = through_outbox or time.monotonic() - began > LATE_SECONDS
+            if not late and self._hands_over(turn, taken, move):
+                replies = (HandOver(), *replies)
+            answer = replies[0] if replies and not late else None
+            name = f"turn:{turn.key or turn.at}"
+            if answer is None:
+                self._outbox.put(turn.holder, replies, name)
+            else:
+                self._outbox.put(turn.holder, replies[1:], f"{name}:more")
+            self._conversations.keep(
+                taken,
+                move.conversation,
+                answer=to_json(answer) if answer else None,
+                given_out=kept.count,
+            )
             leaving.done = True
-        return replies, taken.kept
+        return answer
+
+    def _hands_over(self, turn: Turn, taken: Taken, move: Move) -> bool:
+        """Whether the platform's own human service takes over: a human was just asked for.
+
+        A platform hands over in the answer to a message, not to an event such as a click.
+        """
+        asked = move.conversation.human > taken.conversation.human
+        message = turn.kind in (Kind.TEXT, Kind.VOICE)
+        return asked and message and self._channels[turn.holder.channel].hands_over
 
     def _work_off(self, move: Move) -> Move:
         """Do the quick works that a move leads to, one after the other."""
@@ -189,10 +230,16 @@ class Talk:
             self._jobs.enqueue("errand", holder=holder, errand=errand, key=key)
 
     def _render(self, move: Move) -> tuple[Reply, ...]:
-        """What a move says, as one message: its sentences one below the other."""
+        """What a move says, as one message: its sentences one below the other.
+
+        A question that ends it and has a few possible answers comes with those to tap.
+        """
+        if not move.lines:
+            return ()
         language = move.conversation.language or DEFAULT_LANGUAGE
-        sentences = [self._sentence(language, line) for line in move.lines]
-        return (Say("\n\n".join(sentences)),) if sentences else ()
+        text = "\n\n".join(self._sentence(language, line) for line in move.lines)
+        answers = (self._services.texts.say(language, key) for key in move.lines[-1].answers)
+        return (Choices(text, tuple(answers)) if move.lines[-1].answers else Say(text),)
 
     def _sentence(self, language: str, line: Line) -> str:
         say = self._services.texts.say
@@ -210,14 +257,21 @@ class Talk:
             services=self._services,
             liveness=self._liveness,
             now=self._clock(),
-            fetch=self._fetch,
+            fetch=functools.partial(self._fetch, self._channels[conversation.holder.channel]),
             paused="" if conversation.step in ("", self._dialog.home) else conversation.step,
             language=conversation.language or DEFAULT_LANGUAGE,
+            card_page=self._card_page(conversation.holder),
         )
 
-    def _fetch(self, media_id: str, limit: int) -> bytes:
+    def _card_page(self, holder: Holder) -> str:
+        """The card page's address, which asks the account's own platform who is looking."""
+        first = next(iter(self._channels))
+        which = "" if holder.channel == first else f"?channel={holder.channel}"
+        return f"{self._services.address}/card{which}"
+
+    def _fetch(self, channel: Channel, media_id: str, limit: int) -> bytes:
         try:
-            return self._channel.fetch(media_id, limit=limit)
+            return channel.fetch(media_id, limit=limit)
         except MediaGoneError as error:
             raise MediaError("gone") from error
         except PlatformUnavailableError as error:
@@ -244,7 +298,7 @@ class Talk:
             return
         if not conversation.given:
             return
-        self._channel.typing(whose.openid)
+        self._channels[whose.channel].typing(whose.openid)
         began = time.monotonic()
         try:
             outcome = step.does(self._task(conversation))
@@ -321,8 +375,8 @@ def _merged(replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
     merged: list[Reply] = []
     for reply in replies:
         last = merged[-1] if merged else None
-        if isinstance(reply, Say) and isinstance(last, Say):
-            merged[-1] = Say(f"{last.text}\n\n{reply.text}")
+        if isinstance(last, Say) and isinstance(reply, (Say, Choices)):
+            merged[-1] = dataclasses.replace(reply, text=f"{last.text}\n\n{reply.text}")
         else:
             merged.append(reply)
     return tuple(merged)

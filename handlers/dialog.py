@@ -11,10 +11,11 @@ from typing import Final
 
 from faces.errors import PHOTO_CODES
 from faces.gestures import Gesture
-from handlers import answers, proofing, works
+from handlers import answers, proofing, scenes, works
 from handlers.steps import Ask, Dialog, Work, again, back, done, to
 from handlers.turn import Kind
 
+YES_NO: Final = ("answer.yes", "answer.no")
 TEXT, IMAGE, VIDEO = Kind.TEXT, Kind.IMAGE, Kind.VIDEO
 
 DIALOG: Final = Dialog(
@@ -26,6 +27,7 @@ DIALOG: Final = Dialog(
             takes=answers.small_talk,
             leads={"chatted": again("chat.home")},
             silent=True,
+            answers=("answer.apply", "answer.card", "answer.help"),
         ),
         # Enrolment: consent, name, ID number, registry, face.
         "begin": Work(
@@ -37,10 +39,21 @@ DIALOG: Final = Dialog(
                 "cooling": back("chat.face.cooling"),
             },
         ),
+        "begin_in_district": Work(
+            does=scenes.begin_in_district,
+            leads={
+                "fresh": "consent",
+                "going": back("chat.begin.going"),
+                "has_card": back("chat.begin.has_card"),
+                "cooling": back("chat.face.cooling"),
+                "outside": back("scene.outside"),
+            },
+        ),
         "consent": Ask(
             says="chat.consent",
             position="1/4",
             takes=answers.consents,
+            answers=("answer.agree", "answer.agree_first", "answer.cancel"),
             own_words=answers.DENY,
             leads={
                 "both": "name",
@@ -81,6 +94,7 @@ DIALOG: Final = Dialog(
             says="chat.confirm_card",
             position="3/4",
             takes=answers.yes_or_no,
+            answers=YES_NO,
             leads={
                 "yes": "registry",
                 "no": to("name", "chat.confirm_card.no"),
@@ -134,6 +148,7 @@ DIALOG: Final = Dialog(
             says="chat.face_consent",
             position="4/4",
             takes=answers.face_consent,
+            answers=("answer.agree", "answer.disagree"),
             own_words=answers.DENY,
             leads={
                 "agreed": "face_check",
@@ -263,6 +278,7 @@ DIALOG: Final = Dialog(
             says="chat.delete",
             aside=True,
             takes=answers.yes_or_no,
+            answers=YES_NO,
             leads={
                 "yes": "erase",
                 "no": back("chat.delete.kept"),
@@ -304,6 +320,7 @@ DIALOG: Final = Dialog(
             says="chat.language",
             aside=True,
             takes=answers.language,
+            answers=("answer.language.zh", "answer.language.en", "answer.language.id"),
             leads={"chosen": back("chat.language.chosen"), "unclear": again("chat.language")},
         ),
     },
@@ -323,6 +340,7 @@ DIALOG: Final = Dialog(
         "拒绝/deny": "deny",
         "拒绝并冻结/deny and freeze": "deny_and_freeze",
     },
+    scenes={"district": "begin_in_district", "terminal": "upgrade"},
     otherwise={
         Kind.TEXT: back("chat.otherwise"),
         Kind.IMAGE: back("chat.otherwise.image"),

@@ -73,7 +73,7 @@ def _receipt(task: Task, use: Use) -> str:
 
 
 def _link(task: Task) -> str:
-    return f"{task.services.address}/card"
+    return task.card_page
 
 
 ERRANDS: Final[Mapping[str, Callable[[Task], tuple[Reply, ...]]]] = {"draw_card": draw_card}

@@ -76,6 +76,7 @@ class Task:
         fetch: the file behind a media id, at most so many bytes; raises MediaError.
         paused: the step that the person was at when an aside began.
         language: in which the person is spoken to.
+        card_page: the address of the card page, for this person's platform.
     """
 
     holder: Holder
@@ -86,6 +87,7 @@ class Task:
     fetch: Callable[[str, int], bytes]
     paused: str = ""
     language: str = "zh_CN"
+    card_page: str = ""
 
 
 Handler = Callable[[Turn, Given], Outcome]
@@ -164,6 +166,7 @@ class Ask:
         aside: entered by a word from anywhere; the step before it stays where the person is.
         own_words: words of `Dialog.anywhere` that mean something else at this step, and are its
             handler's here.
+        answers: texts of the few words that answer it, in the order to offer them for a tap.
     """
 
     says: str
@@ -175,6 +178,7 @@ class Ask:
     silent: bool = False
     aside: bool = False
     own_words: frozenset[str] = frozenset()
+    answers: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -215,6 +219,8 @@ class Dialog:
         steps: every step by its name.
         anywhere: what the contract's words do at every step; `申请/apply/APPLY` are three ways
             to say one.
+        scenes: where a scanned code leads by the first part of its scene: `district` of
+            `district.440115`. What follows the dot is given to the step, a work, as `scene`.
         otherwise: the answer to a kind of message that a step does not take.
         lost: said when what was given has been erased by its deadline.
         changed: said when the step that a person was at is no longer in the dialog.
@@ -232,6 +238,7 @@ class Dialog:
     lost: str
     changed: str
     unheard: str
+    scenes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     errands: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
 
@@ -276,6 +283,8 @@ def keys_of(dialog: Dialog) -> Iterator[str]:
     for where in (*dialog.anywhere.values(), *dialog.otherwise.values()):
         yield from _key(where)
     for step in dialog.steps.values():
+        if isinstance(step, Ask):
+            yield from step.answers
         if step.says:
             yield step.says
             yield f"{step.says}.{'doing' if isinstance(step, Ask) else 'waiting'}"
@@ -323,6 +332,10 @@ def _gaps(dialog: Dialog) -> Iterator[str]:
             yield f"{name}: {named} never names the outcome {unknown}"
         if isinstance(step, Work) and step.slow and "unavailable" not in step.leads:
             yield f"{name}: a slow work needs a place for unavailable"
+    for scene, name in dialog.scenes.items():
+        work = dialog.steps.get(name)
+        if not isinstance(work, Work) or work.slow:
+            yield f"the scene {scene} leads to {name}, which is no quick work"
     yield from _places_missing(dialog)
 
 
@@ -349,7 +362,7 @@ def _wheres(dialog: Dialog) -> Iterator[tuple[str, Where]]:
 
 
 def _unreachable(dialog: Dialog) -> Iterator[str]:
-    starts = [*dialog.anywhere.values(), *dialog.otherwise.values()]
+    starts = [*dialog.anywhere.values(), *dialog.otherwise.values(), *dialog.scenes.values()]
     ahead = [dialog.home, *(_target(dialog, dialog.home, where) for where in starts)]
     reached: set[str] = set()
     while ahead:

@@ -20,7 +20,7 @@ BY_HOLDER: Final = Actor("holder")
 def find_card(task: Task) -> Outcome:
     """How the person's card stands."""
     card = task.services.cards.of(task.holder)
-    link = {"link": f"{task.services.address}/card"}
+    link = {"link": task.card_page}
     if card is None:
         return Outcome("none")
     if card.status is Status.FROZEN:
@@ -39,7 +39,7 @@ def list_uses(task: Task) -> Outcome:
     if not uses:
         return Outcome("unused")
     lines = "\n".join(use_line(task, use) for use in uses)
-    return Outcome("used", values={"lines": lines, "link": f"{task.services.address}/card"})
+    return Outcome("used", values={"lines": lines, "link": task.card_page})
 
 
 @outcomes("frozen", "already", "ended", "none")

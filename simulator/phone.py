@@ -10,11 +10,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 import httpx
 
@@ -22,6 +23,7 @@ PATIENCE = 20.0
 ROUND = 10.0  # seconds of one long question
 HOPS = 12
 AUTHORIZE = "/connect/oauth2/authorize"
+QUICK_ANSWER = re.compile(r"""href=["']?weixin://bizmsgmenu\?([^"'> ]+)""")
 
 
 class NotSeenError(AssertionError):
@@ -91,6 +93,10 @@ class Phone:
             for item in message["content"].get("list", []):
                 if message["kind"] == "msgmenu" and item["content"] == choice:
                     self._do("say", text=choice, menu_id=str(item["id"]))
+                    return
+            for said, number in _tappable(str(message["content"].get("content", ""))):
+                if said == choice:
+                    self._do("say", text=choice, menu_id=number)
                     return
         raise NotSeenError(f"no quick answer {choice!r} in\n{self.transcript()}")
 
@@ -267,6 +273,15 @@ class Phone:
 def text_of(message: dict[str, Any]) -> str:
     """Everything that can be read in a message, as one text."""
     return "\n".join(_texts(message["content"]))
+
+
+def _tappable(text: str) -> list[tuple[str, str]]:
+    """The texts that the links in a text write when they are tapped, with their numbers."""
+    found = []
+    for query in QUICK_ANSWER.findall(text):
+        told = dict(parse_qsl(query.replace("&amp;", "&")))
+        found.append((told.get("msgmenucontent", ""), told.get("msgmenuid", "")))
+    return found
 
 
 def _texts(content: object) -> list[str]:

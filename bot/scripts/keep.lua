@@ -1,13 +1,16 @@
 -- Keep a conversation and unlock it; does nothing when the lock went to somebody else.
 -- KEYS[1] {holder}:talk   KEYS[2] {holder}:given   KEYS[3] {holder}:lock   (as in take.lua)
+-- KEYS[4] {holder}:outbox:kept   KEYS[5] {holder}:answer   (as in take.lua)
 -- ARGV[1] the taker's token   ARGV[2] the turn's mark, or empty   ARGV[3] how many marks are kept
 -- ARGV[4] life of the talk in s   ARGV[5] life of what was given in s
--- ARGV[6] what was given, sealed; empty when nothing is kept of it   ARGV[7…] fields and values
+-- ARGV[6] what was given, sealed; empty when nothing is kept of it
+-- ARGV[7] the turn's answer, sealed, or empty   ARGV[8] its life in ms
+-- ARGV[9] how many of the kept messages the answer gives out   ARGV[10…] fields and values
 -- Gives 1, or 0 when the lock was lost.
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then
   return 0
 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 7))
+redis.call('HSET', KEYS[1], unpack(ARGV, 10))
 if ARGV[2] ~= '' then
   local heard = (redis.call('HGET', KEYS[1], 'd') or '') .. ARGV[2] .. ' '
   redis.call('HSET', KEYS[1], 'd', string.sub(heard, -(#ARGV[2] + 1) * tonumber(ARGV[3])))
@@ -17,6 +20,12 @@ if ARGV[6] == '' then
   redis.call('DEL', KEYS[2])
 else
   redis.call('SET', KEYS[2], ARGV[6], 'EX', ARGV[5])
+end
+if ARGV[7] ~= '' then
+  redis.call('SET', KEYS[5], ARGV[7], 'PX', ARGV[8])
+end
+if ARGV[9] ~= '0' then
+  redis.call('LTRIM', KEYS[4], ARGV[9], -1)
 end
 redis.call('DEL', KEYS[3])
 return 1

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MOST_IMAGE_BYTES = 10 * 1024 * 1024
 MOST_CHOICES = 10
+LONG_FIELD = 200  # characters in a template's field, and in one of the kind `thing`
+SHORT_FIELD = 20
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 log = structlog.get_logger(__name__)
@@ -39,6 +41,9 @@ class WeChatChannel:
         self._app_id = settings.wechat_app_id
         self._secret = settings.wechat_app_secret
         self._oauth_base = settings.oauth_base
+        self._template = settings.wechat_notice_template
+        self._field = settings.wechat_notice_field
+        self.hands_over = settings.wechat_human_service
         self._wire = Wire(settings.api_base)
         tokens = access_tokens(self._wire, database, sealer, self._app_id, self._secret)
         self.api = Api(self._wire, tokens)
@@ -62,6 +67,24 @@ class WeChatChannel:
             case HandOver():
                 # The platform hands over in an answer to a message only, so it waits for one.
                 raise NotDeliveredError(0, "human service begins with the person's next message")
+
+    def notify(self, openid: str, reply: Reply) -> bool:
+        """Send a text as a template message, which no window and no quota of turns bounds.
+
+        It fits if the account has a template for it, and the text the template's field.
+        """
+        text, url = _noticed(reply)
+        most = SHORT_FIELD if self._field.startswith("thing") else LONG_FIELD
+        if not (self._template and text) or len(text) > most:
+            return False
+        body = {
+            "touser": openid,
+            "template_id": self._template,
+            "url": url,
+            "data": {self._field: {"value": text}},
+        }
+        self.api.post("/cgi-bin/message/template/send", body)
+        return True
 
     def typing(self, openid: str) -> None:
         """Show that an answer is being prepared."""
@@ -128,3 +151,16 @@ class WeChatChannel:
         except RefusedError as error:
             log.info("choices said in words", code=error.code)
             self._send_text(openid, as_text(choices))
+
+
+def _noticed(reply: Reply) -> tuple[str, str]:
+    """The text of a template message in a reply's place, and what a tap on it opens."""
+    match reply:
+        case Say(text):
+            return clean(text), ""
+        case Choices():
+            return clean(f"{reply.text}\n{' / '.join(reply.answers)}"), ""
+        case Link():
+            return clean(f"{reply.title}\n{reply.description}".strip()), clean(reply.url)
+        case _:
+            return "", ""

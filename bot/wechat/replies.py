@@ -7,6 +7,7 @@ echoed back to them could add elements to the answer.
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 from bot.wechat.crypto import Envelope
 from bot.wechat.fields import clean
@@ -31,8 +32,18 @@ def fit(text: str, most: int = LONGEST_TEXT) -> str:
 
 
 def as_text(choices: Choices) -> str:
-    """A question whose quick answers are written below it, each on a line."""
-    return "\n".join([choices.text, "", *(f"▸ {answer}" for answer in choices.answers)])
+    """A question with its quick answers below it, each on a line, to tap or to type.
+
+    The answer to a push cannot hold the platform's own menu message; its links in texts can be
+    tapped all the same, and say the same.
+    """
+    links = [
+        f'<a href="weixin://bizmsgmenu?msgmenucontent={quote(answer)}&msgmenuid={number}">'
+        f"{clean(answer)}</a>"
+        for number, answer in enumerate(choices.answers, start=1)
+    ]
+    below = "\n".join(["", "", *links])
+    return fit(choices.text, LONGEST_TEXT - len(below.encode())) + below
 
 
 def render(reply: Reply | None, push: Push, now: int) -> str:

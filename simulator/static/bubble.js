@@ -57,10 +57,23 @@ function linked(text, phone) {
     parts.push(text.slice(end, match.index));
     end = match.index + match[0].length;
     const address = match[1] ?? match[3];
+    const answer = quickAnswer(address);
+    if (answer) {
+      parts.push(el("a", { href: "#", onclick: (event) => { event.preventDefault(); phone.answer({ content: answer.text, id: answer.id }); } }, match[2]));
+      continue;
+    }
     parts.push(/^https?:/i.test(address) ? anchor(address, match[2] ?? match[3], phone) : match[2] ?? match[0]);
   }
   parts.push(String(text).slice(end));
   return parts.filter(Boolean);
+}
+
+// A link of the platform's own: a tap on it writes a text.
+function quickAnswer(address) {
+  if (!/^weixin:\/\/bizmsgmenu\?/i.test(address)) return null;
+  const said = new URLSearchParams(address.slice(address.indexOf("?") + 1).replaceAll("&amp;", "&"));
+  const text = said.get("msgmenucontent");
+  return text ? { text, id: said.get("msgmenuid") || "" } : null;
 }
 
 function anchor(address, text, phone) {

@@ -34,6 +34,7 @@ class Platform:
     """A messaging platform: what is sent to whom, and the photos people sent."""
 
     name = "wechat"
+    hands_over = False
 
     def __init__(self) -> None:
         self.sent: dict[str, list[Reply]] = {}
@@ -45,6 +46,10 @@ class Platform:
         if self.refuses:
             raise NotDeliveredError(45047, "out of response count limit")
         self.sent.setdefault(openid, []).append(reply)
+
+    def notify(self, openid: str, reply: Reply) -> bool:
+        del openid, reply
+        return False
 
     def typing(self, openid: str) -> None:
         pass
@@ -244,7 +249,7 @@ def make_world(
         conversations,
         jobs=jobs,
         outbox=outbox,
-        channel=platform,
+        channels={platform.name: platform},
         liveness=liveness,
         clock=lambda: world.clock(),  # noqa: PLW0108 - the world is made last
     )

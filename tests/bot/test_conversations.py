@@ -241,11 +241,3 @@ class TestFigures:
         assert (place.step, place.human) == ("", True)
         conversations.hand_back(HOLDER)
         assert conversations.live() == []
-
-    def test_the_flow_of_a_day(self, conversations: Conversations) -> None:
-        day = time.strftime("%Y-%m-%d", time.gmtime())
-        put(conversations, dataclasses.replace(FULL, step="consent"))
-        put(conversations, dataclasses.replace(FULL, step="name"))
-        put(conversations, dataclasses.replace(FULL, step="name"))
-        assert conversations.flow(day) == {("", "consent"): 1, ("consent", "name"): 1}
-        assert conversations.flow("1999-01-01") == {}

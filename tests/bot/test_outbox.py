@@ -35,8 +35,11 @@ class Scripted:
     """A channel that receives, and fails as it was told to."""
 
     name = "wechat"
+    hands_over = False
 
     def __init__(self) -> None:
+        self.noticed: list[Reply] = []
+        self.notices = False
         self.received: list[tuple[str, Reply]] = []
         self.failures: list[ChannelError] = []
         self.before: Callable[[], object] = lambda: None
@@ -46,6 +49,13 @@ class Scripted:
         if self.failures:
             raise self.failures.pop(0)
         self.received.append((openid, reply))
+
+    def notify(self, openid: str, reply: Reply) -> bool:
+        del openid
+        if self.notices and isinstance(reply, Say):
+            self.noticed.append(reply)
+            return True
+        return False
 
     def typing(self, openid: str) -> None: ...
 
@@ -172,7 +182,7 @@ class TestRetry:
         for _ in range(module.MOST_TRIES):
             post.deliver()
         assert post.channel.words() == ["two"]
-        assert post.box.take_kept(ALICE) == [Say("one")]
+        assert post.box.kept(ALICE).replies == (Say("one"),)
 
 
 class TestKept:
@@ -188,28 +198,51 @@ class TestKept:
         )
         post.deliver()
         assert post.channel.words() == ["one"]
-        assert post.box.take_kept(ALICE) == [Say("two"), Say("three")]
-        assert post.box.take_kept(ALICE) == []
+        assert post.box.kept(ALICE) == module.Kept((Say("two"), Say("three")), 2)
 
     def test_what_is_refused_as_it_stands_is_kept_alone(self, post: Post) -> None:
         post.put("one", "two")
         post.channel.failures = [ChannelError("48001")]
         post.deliver()
         assert post.channel.words() == ["two"]
-        assert post.box.take_kept(ALICE) == [Say("one")]
+        assert post.box.kept(ALICE).replies == (Say("one"),)
+
+    @pytest.mark.parametrize("code", [45015, 45047, 43101])
+    def test_but_not_where_a_notice_fits(self, post: Post, code: int) -> None:
+        post.channel.notices = True
+        post.put("one", "two")
+        post.channel.failures = [NotDeliveredError(code, "no")]
+        post.deliver()
+        assert post.channel.noticed == [Say("one")]
+        assert post.channel.words() == ["two"]
+        assert post.box.kept(ALICE).replies == ()
+
+    def test_a_notice_that_fails_leaves_it_kept(self, post: Post) -> None:
+        post.put("one")
+        post.channel.failures = [NotDeliveredError(45015, "no")]
+
+        def refuse(openid: str, reply: Reply) -> bool:
+            raise BUSY
+
+        post.channel.notify = refuse  # type: ignore[method-assign]
+        post.deliver()
+        assert post.box.kept(ALICE).replies == (Say("one"),)
 
     def test_a_picture_that_waited_is_told_in_words(self, post: Post) -> None:
         post.box.put(ALICE, [Picture(b"png", "open your card"), Picture(b"png")], "k")
         post.channel.failures = [CLOSED]
         post.deliver()
-        assert post.box.take_kept(ALICE) == [Say("open your card"), Picture(b"png")]
+        assert post.box.kept(ALICE).replies == (
+            Say("open your card"),
+            Picture(b"png"),
+        )
 
     def test_only_so_many(self, post: Post) -> None:
         words = [str(number) for number in range(module.MOST_KEPT + 2)]
         post.put(*words)
         post.channel.failures = [CLOSED]
         post.deliver()
-        assert post.box.take_kept(ALICE) == [Say(word) for word in words[2:]]
+        assert post.box.kept(ALICE).replies == tuple(Say(word) for word in words[2:])
         assert [letter.reply for letter in post.box.dead()] == [Say("1"), Say("0")]
 
     def test_they_are_anothers_neither_to_take_nor_to_read(
@@ -218,9 +251,9 @@ class TestKept:
         post.put("one")
         post.channel.failures = [CLOSED]
         post.deliver()
-        assert post.box.take_kept(BOB) == []
+        assert post.box.kept(BOB).replies == ()
         database.rename(f"{ALICE.tag}:outbox:kept", f"{BOB.tag}:outbox:kept")
-        assert post.box.take_kept(BOB) == []
+        assert post.box.kept(BOB).replies == ()
 
 
 class TestDead:
@@ -289,7 +322,7 @@ class TestTogether:
         post.box.forget(ALICE)
         post.deliver()
         assert post.channel.received == []
-        assert post.box.take_kept(ALICE) == []
+        assert post.box.kept(ALICE).replies == ()
 
 
 def test_without_redis_nothing_is_promised(sealer: Sealer, tmp_path: Path) -> None:
@@ -297,7 +330,7 @@ def test_without_redis_nothing_is_promised(sealer: Sealer, tmp_path: Path) -> No
     with pytest.raises(UnavailableError):
         post.put("one")
     assert not post.jobs
-    for act in (post.box.deliver, post.box.take_kept, post.box.forget):
+    for act in (post.box.deliver, post.box.kept, post.box.forget):
         with pytest.raises(UnavailableError):
             act(ALICE)
     with pytest.raises(UnavailableError):
@@ -322,5 +355,5 @@ def test_over_the_real_protocol(
     wechat.next("message/custom/send", {"errcode": 0}, 45047)
     database.delete(f"{ALICE.tag}:outbox:pause")
     box.deliver(ALICE)
-    assert box.take_kept(ALICE) == [Say("3")]
+    assert box.kept(ALICE).replies == (Say("3"),)
     assert [body["text"]["content"] for body in wechat.sent()] == list("122223")

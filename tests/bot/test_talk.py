@@ -6,8 +6,9 @@ import pytest
 import redis
 
 from handlers import proofing
-from handlers.steps import Task
-from handlers.turn import Choices, Kind, Picture
+from handlers.dialog import DIALOG
+from handlers.steps import Ask, Task
+from handlers.turn import Choices, HandOver, Kind, Picture, Say
 from tests.bot.talking import GRACE, Phone, World, landscape, make_world, selfie
 
 
@@ -478,6 +479,78 @@ class TestTime:
         assert phone.step() == "home"
 
 
+def _seconds_pass(world: World, seconds: int) -> None:
+    """Let an answer that is remembered be as old as that."""
+    left = world.database.pttl("{wechat:oPhone}:answer")
+    world.database.pexpire("{wechat:oPhone}:answer", left - seconds * 1000)
+
+
+class TestChoices:
+    def test_a_question_with_few_answers_offers_them(self, world: World, phone: Phone) -> None:
+        asked = world.talk.receive(phone.turn(Kind.TEXT, "申请"))
+        assert isinstance(asked, Choices)
+        assert asked.answers == ("同意", "同意1", "取消")
+
+    @pytest.mark.parametrize("language", ["zh_CN", "en", "id"])
+    def test_every_answer_that_is_offered_is_understood(
+        self, world: World, phone: Phone, language: str
+    ) -> None:
+        say = world.services.texts.say
+        for name, step in DIALOG.steps.items():
+            for key in step.answers if isinstance(step, Ask) else ():
+                turn = phone.turn(Kind.TEXT, say(language, key))
+                if DIALOG.heard_anywhere(turn.text) is None:
+                    assert isinstance(step, Ask)
+                    assert step.takes(turn, {}).name not in ("unclear", "chatted"), (name, key)
+
+    def test_a_question_with_many_answers_offers_none(self, world: World, phone: Phone) -> None:
+        phone.say("申请")
+        assert isinstance(world.talk.receive(phone.turn(Kind.TEXT, "同意")), Say)
+
+
+class TestScenes:
+    @pytest.mark.parametrize("kind", [Kind.SCAN, Kind.FOLLOW])
+    def test_a_poster_begins_enrolment(self, phone: Phone, kind: Kind) -> None:
+        assert "【1/4】" in phone.send(phone.turn(kind, "district.440115"))
+        assert phone.step() == "consent"
+        assert "scene" not in phone.world.conversations.look(phone.holder).given
+
+    def test_a_poster_elsewhere_says_so(self, database: redis.Redis, redis_url: str) -> None:
+        world = make_world(database, redis_url, rollout="440115")
+        phone = world.phone()
+        assert "暂未开通" in phone.send(phone.turn(Kind.SCAN, "district.4403"))
+        assert "【1/4】" in phone.send(phone.turn(Kind.SCAN, "district.44"))
+
+    @pytest.mark.parametrize("scene", ["", "nowhere", "district", "district.x", "home.1", "."])
+    def test_a_scene_that_means_nothing_harms_nothing(self, phone: Phone, scene: str) -> None:
+        assert phone.send(phone.turn(Kind.SCAN, scene)) != ""
+        assert phone.step() in ("home", "consent")
+
+    def test_a_poster_in_the_middle_of_it_changes_nothing(self, phone: Phone) -> None:
+        phone.say("申请")
+        phone.say("同意")
+        assert "取消" in phone.send(phone.turn(Kind.SCAN, "district.440115"))
+        assert phone.step() == "name"
+
+    def test_a_terminal_begins_the_upgrade(self, phone: Phone) -> None:
+        assert phone.send(phone.turn(Kind.SCAN, "terminal.T1")) == phone.say("升级")
+
+
+class TestHumanService:
+    def test_it_takes_over_where_the_account_has_it(self, world: World, phone: Phone) -> None:
+        world.platform.hands_over = True
+        assert isinstance(world.talk.receive(phone.turn(Kind.TEXT, "人工")), HandOver)
+        assert phone.hears() != ""
+
+    def test_a_click_cannot_be_handed_over(self, world: World, phone: Phone) -> None:
+        world.platform.hands_over = True
+        assert isinstance(world.talk.receive(phone.turn(Kind.CLICK, "HUMAN")), Say)
+
+    def test_other_words_are_not_handed_over(self, world: World, phone: Phone) -> None:
+        world.platform.hands_over = True
+        assert not isinstance(world.talk.receive(phone.turn(Kind.TEXT, "帮助")), HandOver)
+
+
 class TestDelivery:
     def test_the_same_turn_three_times_at_once(self, phone: Phone) -> None:
         phone.say("申请")
@@ -492,6 +565,46 @@ class TestDelivery:
             thread.join()
         assert sorted(bool(answer) for answer in answers) == [False, False, True]
         assert phone.step() == "name"
+
+    def test_a_turn_whose_answer_was_lost_is_answered_the_same(
+        self, world: World, phone: Phone
+    ) -> None:
+        phone.say("申请")
+        turn = phone.turn(Kind.TEXT, "同意", key="again")
+        first = phone.send(turn)
+        _seconds_pass(world, 5)
+        assert phone.send(turn) == first != ""
+        assert phone.step() == "name"
+        assert phone.hears() == ""
+
+    def test_kept_messages_are_in_the_answer_given_again(self, world: World, phone: Phone) -> None:
+        world.outbox.put(phone.holder, [Say("a receipt")], "r")
+        world.platform.refuses = True
+        phone.hears()
+        turn = phone.turn(Kind.TEXT, "帮助", key="again")
+        first = phone.send(turn)
+        assert "a receipt" in first
+        _seconds_pass(world, 5)
+        assert phone.send(turn) == first
+        assert "a receipt" not in phone.say("帮助")
+
+    def test_an_answer_is_not_given_to_another_turn(self, world: World, phone: Phone) -> None:
+        first = phone.turn(Kind.TEXT, "申请", key="first")
+        phone.send(first)
+        phone.send(phone.turn(Kind.TEXT, "同意", key="second"))
+        _seconds_pass(world, 5)
+        assert phone.send(first) == ""
+
+    def test_an_answer_is_forgotten_with_the_account(self, world: World, phone: Phone) -> None:
+        phone.say("申请")
+        phone.unfollow()
+        assert world.database.exists("{wechat:oPhone}:answer") == 0
+
+    def test_an_answer_is_sealed(self, world: World, phone: Phone) -> None:
+        phone.say("申请")
+        kept = world.database.get("{wechat:oPhone}:answer")
+        assert kept is not None
+        assert "同意".encode() not in kept
 
     def test_two_turns_at_once_are_both_heard(self, world: World, phone: Phone) -> None:
         turns = [phone.turn(Kind.TEXT, "人工"), phone.turn(Kind.TEXT, "申请")]

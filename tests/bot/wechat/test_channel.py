@@ -118,7 +118,43 @@ class TestSend:
     def test_choices_fall_back_to_text(self, wechat: FakePlatform, channel: WeChatChannel) -> None:
         wechat.next(SEND, 40008)
         channel.send("oA", Choices("Agree?", ("agree",)))
-        assert wechat.sent()[-1] == {"msgtype": "text", "text": {"content": "Agree?\n\n▸ agree"}}
+        said = wechat.sent()[-1]["text"]["content"]
+        assert said.startswith("Agree?")
+        assert "weixin://bizmsgmenu?msgmenucontent=agree&msgmenuid=1" in said
+
+    def test_choices_that_are_long_keep_their_answers(
+        self, wechat: FakePlatform, channel: WeChatChannel
+    ) -> None:
+        wechat.next(SEND, 40008)
+        channel.send("oA", Choices("好" * 2000, ("agree",)))
+        said = wechat.sent()[-1]["text"]["content"]
+        assert len(said.encode()) <= 2048
+        assert said.endswith(">agree</a>")
+
+    @pytest.mark.parametrize(
+        "reply", [Picture(PNG, instead="open"), HandOver(), Say("好" * 201), Say("")]
+    )
+    def test_what_does_not_fit_a_template_is_not_sent_as_one(
+        self, wechat: FakePlatform, channel: WeChatChannel, reply: Reply
+    ) -> None:
+        channel._template = "T1"
+        assert not channel.notify("oA", reply)
+        assert not wechat.calls
+
+    def test_without_a_template_nothing_fits(
+        self, wechat: FakePlatform, channel: WeChatChannel
+    ) -> None:
+        assert not channel.notify("oA", Say("short"))
+        assert not wechat.calls
+
+    def test_a_short_text_fits_a_template(
+        self, wechat: FakePlatform, channel: WeChatChannel
+    ) -> None:
+        channel._template = "T1"
+        assert channel.notify("oA", Say("海景酒店"))
+        (call,) = wechat.asked("message/template/send")
+        assert call.body["data"] == {"content": {"value": "海景酒店"}}
+        assert call.body["template_id"] == "T1"
 
     def test_human_service_waits_for_a_turn(
         self, wechat: FakePlatform, channel: WeChatChannel

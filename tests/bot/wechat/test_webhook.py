@@ -308,6 +308,12 @@ def test_markup_comes_back_as_text(safe: Platform) -> None:
     assert (said["Content"], said["MsgType"]) == (f"got {words}", "text")
 
 
+AGREE_OR_CANCEL = """Agree?
+
+<a href="weixin://bizmsgmenu?msgmenucontent=agree%201&msgmenuid=1">agree 1</a>
+<a href="weixin://bizmsgmenu?msgmenucontent=cancel&msgmenuid=2">cancel</a>"""
+
+
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
@@ -315,7 +321,7 @@ def test_markup_comes_back_as_text(safe: Platform) -> None:
         (Say("好" * 2000), "好" * 681 + "…"),
         (Picture(b"png", instead="see your card"), "see your card"),
         (Picture(b"png"), None),
-        (Choices("Agree?", ("agree", "cancel")), "Agree?\n\n▸ agree\n▸ cancel"),
+        (Choices("Agree?", ("agree 1", "cancel")), AGREE_OR_CANCEL),
     ],
 )
 def test_replies_as_text(safe: Platform, talk: Talk, reply: Reply, expected: str | None) -> None:
