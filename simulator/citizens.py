@@ -1,8 +1,9 @@
 """The made-up people of a demo, kept by somebody else behind an address.
 
-GET answers `[{"name", "id_number", "photo_url", "selfie_url"?}]`; POST of a form with the file
-`photo` answers the `{"name", "id_number"}` of a new person with that portrait. The address and
-its key stay in this process; a browser sees pictures only through it.
+GET answers `[{"name", "id_number", "photo_url", "selfie_url"?, "gestures"?}]`, and a gesture of
+these is asked for as `<photo_url>?gesture=<name>`. POST of a form with the file `photo` answers
+the `{"name", "id_number"}` of a new person with that portrait. The address and its key stay in
+this process; a browser sees pictures only through it.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ class Citizens:
             raise CitizensError("the citizens' address did not answer with a list")
         return [each for each in found if isinstance(each, dict)]
 
-    def photo(self, place: int, *, selfie: bool = False) -> tuple[bytes, str]:
+    def photo(self, place: int, *, selfie: bool = False, gesture: str = "") -> tuple[bytes, str]:
         """The portrait of one of them, or another photo of the same person where there is one.
+
+        With a gesture it is a photo of the person making it.
 
         Raises:
             CitizensError: when there is none.
@@ -58,6 +61,10 @@ class Citizens:
         address = (person.get("selfie_url") if selfie else "") or person.get("photo_url")
         if not isinstance(address, str) or not address:
             raise CitizensError("this person has no photo")
+        if gesture:
+            if gesture not in (person.get("gestures") or ()):
+                raise CitizensError("this person has no photo with this gesture")
+            address += f"?gesture={gesture}"
         answer = self._ask("GET", urljoin(self._url, address))
         return answer.content, answer.headers.get("content-type", "image/jpeg")
 

@@ -146,6 +146,7 @@ def _add_citizens(control: Blueprint, citizens: Citizens) -> None:
                     "photo": f"/simulator/api/citizens/{place}/photo"
                     if each.get("photo_url")
                     else "",
+                    "gestures": each.get("gestures") or [],
                 }
                 for place, each in enumerate(citizens.all())
             ]

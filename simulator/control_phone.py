@@ -95,7 +95,8 @@ def _add_media(control: Blueprint, platform: Platform, citizens: Citizens) -> No
     @control.post("/phones/<openid>/citizen-photo")
     def citizen_photo(openid: str) -> Response:
         place = _told().get("place")
-        data, content_type = citizens.photo(place if isinstance(place, int) else -1, selfie=True)
+        place = place if isinstance(place, int) else -1
+        data, content_type = citizens.photo(place, selfie=True, gesture=_text("gesture"))
         return _sent(hand.send_media(openid, "image", data, content_type))
 
     @control.get("/media/<media_id>")

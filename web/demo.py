@@ -1,18 +1,22 @@
 """The demo's made-up citizens: who they are, and how a visitor becomes one with a photo of theirs.
 
 Their portraits are public-domain photos of NASA and the US Navy inside the sample data of
-scikit-image and matplotlib. Exists in the demo profile only; asks for the secret that the
-supervisor gave to the simulator.
+scikit-image and matplotlib. What they send as their photos is made from these: never twice the
+same, because a picture that was sent before is refused; and where a gesture is asked for, warped
+along the landmarks of the face, because nobody is there to make it. Exists in the demo profile
+only; asks for the secret that the supervisor gave to the simulator.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import hmac
 import importlib.util
 import io
 import json
+import random
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +28,12 @@ from PIL import Image, ImageEnhance, UnidentifiedImageError
 
 from credentials import id_number
 from credentials.model import Person
+from faces.errors import PhotoError
+from faces.gestures import Gesture
+from faces.photo import Pixels
 
 LARGEST_PHOTO = 10 * 1024 * 1024
+MOST_TAKES = 6
 ADDED = "{demo}:citizens"
 SURNAMES = "李王张刘陈杨黄赵周吴"
 GIVEN = ("小明", "晓雯", "子涵", "建国", "雨桐", "志强", "思远", "嘉怡")
@@ -71,16 +79,63 @@ class Citizen:
 
     def selfie(self) -> bytes:
         """Another picture of the same person: closer, warmer, turned a little, less sharp; JPEG."""
-        picture = Image.open(io.BytesIO(self.portrait())).convert("RGB")
-        picture = picture.rotate(3, resample=Image.Resampling.BICUBIC, expand=False)
-        width, height = picture.size
-        picture = picture.crop(
-            (round(width * 0.08), round(height * 0.02), round(width * 0.9), round(height * 0.85))
-        )
-        picture = ImageEnhance.Brightness(ImageEnhance.Color(picture).enhance(0.8)).enhance(1.12)
-        out = io.BytesIO()
-        picture.save(out, "JPEG", quality=82)
-        return out.getvalue()
+        return _taken_anew(Image.open(io.BytesIO(self.portrait())).convert("RGB"))
+
+    def gesture(self, name: str) -> bytes:
+        """A picture of the person making a gesture (`turn_left`, …), made by warping; JPEG.
+
+        Raises:
+            ValueError: when there is no such gesture.
+        """
+        wanted = Gesture(name)
+        made = Image.fromarray(_gesture(self.portrait(), wanted))
+        for _ in range(MOST_TAKES):
+            taken = _taken_anew(made)
+            if _shows(taken, wanted):
+                break
+        return taken
+
+
+@functools.cache
+def _gesture(portrait: bytes, gesture: Gesture) -> Pixels:
+    """The person of a portrait making a gesture; the same few are asked for again and again."""
+    from faces import find, photo  # noqa: PLC0415 - the models' libraries
+    from web.warping import warped  # noqa: PLC0415 - scipy and OpenCV, too
+
+    pixels = photo.open_photo(portrait).pixels
+    return warped(pixels, find.landmarks(pixels, find.find_face(pixels)), gesture)
+
+
+def _shows(taken: bytes, wanted: Gesture) -> bool:
+    """Whether face and gesture are still seen: turned and pressed into a JPEG, they may be lost."""
+    from faces import find, gestures, photo, quality, selfie  # noqa: PLC0415 - as above
+
+    pixels = photo.open_photo(taken).pixels
+    try:
+        face = selfie.find_one(pixels)
+        quality.require(quality.measure_quality(pixels, face))
+    except PhotoError:
+        return False
+    return gestures.measure_expression(find.steady_landmarks(pixels, face)).shows(wanted)
+
+
+def _taken_anew(picture: Image.Image) -> bytes:
+    """The picture as a hand holds a phone this time: nearer, turned, in another light; JPEG."""
+    dice = random.SystemRandom()
+    width, height = picture.size
+    picture = picture.rotate(
+        dice.choice((-1, 1)) * dice.uniform(2.0, 4.5), resample=Image.Resampling.BICUBIC
+    )
+    left, top = dice.uniform(0.05, 0.1), dice.uniform(0.01, 0.04)
+    right, bottom = dice.uniform(0.88, 0.93), dice.uniform(0.83, 0.88)
+    picture = picture.crop(
+        (round(width * left), round(height * top), round(width * right), round(height * bottom))
+    )
+    picture = ImageEnhance.Color(picture).enhance(dice.uniform(0.75, 0.9))
+    picture = ImageEnhance.Brightness(picture).enhance(dice.uniform(0.94, 1.04))
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=dice.randint(86, 92))
+    return out.getvalue()
 
 
 CITIZENS = (
@@ -124,11 +179,7 @@ def blueprint(registry: Registry, database: redis.Redis, secret: str) -> Bluepri
         ]
         return jsonify([*known, *_added(database)])
 
-    @pages.get("/<int:place>/photo")
-    def photo(place: int) -> Response:
-        if place >= len(CITIZENS):
-            abort(404)
-        return Response(CITIZENS[place].selfie(), content_type="image/jpeg")
+    pages.add_url_rule("/<int:place>/photo", view_func=_photo)
 
     @pages.get("/<int:place>/portrait")
     def portrait(place: int) -> Response:
@@ -152,6 +203,15 @@ def blueprint(registry: Registry, database: redis.Redis, secret: str) -> Bluepri
         return jsonify(made), 201
 
     return pages
+
+
+def _photo(place: int) -> Response:
+    """A photo that a citizen takes now; with `?gesture=`, making it."""
+    wanted = request.args.get("gesture", "")
+    if place >= len(CITIZENS) or (wanted and wanted not in set(Gesture)):
+        abort(404)
+    made = CITIZENS[place].gesture(wanted) if wanted else CITIZENS[place].selfie()
+    return Response(made, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
 def _person(name: str, number: str, address: str, portrait: bytes) -> Person:

@@ -17,7 +17,7 @@ export class Panel {
     this.overlay = el("div", { class: "overlay wide-overlay", hidden: true });
     this.log = part("log", false, el("p", { class: "hint" }, word("log_hint")), this.lines);
     element.append(
-      part("citizens", true, el("p", { class: "hint" }, word("citizens_hint")), el("p", { class: "target" }, word("sends_from"), " ", this.target), this.citizens, this.ownPhoto()),
+      part("citizens", true, el("p", { class: "hint" }, word("citizens_hint")), el("p", { class: "target" }, word("sends_from"), " ", this.target), this.citizens, el("p", { class: "hint" }, word("gestures_hint")), this.ownPhoto()),
       this.log,
       part("faults", false, this.pushForm(), this.faultForm(), this.faults),
       this.overlay);
@@ -48,7 +48,8 @@ export class Panel {
       person.photo ? el("img", { src: person.photo, alt: person.name, loading: "lazy" }) : el("span", { class: "blank" }),
       el("div", {}, el("strong", {}, person.name), el("code", {}, person.id_number),
         el("div", { class: "acts" }, send("send_name", (phone) => phone.act("say", { text: person.name })), send("send_number", (phone) => phone.act("say", { text: person.id_number })),
-          person.photo ? send("send_photo", (phone) => phone.act("citizen-photo", { place })) : null)));
+          person.photo ? send("send_photo", (phone) => phone.act("citizen-photo", { place })) : null),
+        person.gestures?.length ? el("div", { class: "acts gestures", role: "group", "aria-label": word("gestures") }, ...person.gestures.map((gesture) => send(`gesture_${gesture}`, (phone) => phone.act("citizen-photo", { place, gesture })))) : null));
   }
 
   ownPhoto() {

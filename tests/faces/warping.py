@@ -11,7 +11,6 @@ import importlib.util
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 import cv2
@@ -58,6 +57,7 @@ def _measured(name: str) -> tuple[Pixels, npt.NDArray[np.float64]]:
     return pixels, find.landmarks(pixels, find.find_face(pixels))
 
 
+@functools.cache
 def gesture(name: str, wanted: Gesture | None, amount: float = 1.0) -> Image.Image:
     """The person making a gesture; `amount` 1 is clear, 0 none. None is the face at rest."""
     pixels, points = _measured(name)
