@@ -24,7 +24,19 @@ from bot.outbox import Outbox
 from bot.talk import Talk
 from bot.wechat import webhook
 from bot.wechat.channel import WeChatChannel
-from commands import audit, embedded, faces, keys, log, parties, people, rollout, run
+from bot.wechat.mini import MiniProgram
+from commands import (
+    audit,
+    embedded,
+    faces,
+    keys,
+    log,
+    parties,
+    people,
+    rollout,
+    run,
+    terminals,
+)
 from credentials.authority import Authority, EmbeddedRegistry, HttpAuthority
 from credentials.connection import connect
 from credentials.keyring import Keyring
@@ -34,7 +46,20 @@ from credentials.services import Services, build
 from credentials.verification import Receipt, tell_nobody
 from handlers.dialog import DIALOG
 from settings import Settings
-from web import api, console, demo, desk, health, holder, pages, scan, sessions, simulator_proxy
+from web import (
+    api,
+    console,
+    demo,
+    desk,
+    health,
+    holder,
+    mini,
+    pages,
+    scan,
+    sessions,
+    simulator_proxy,
+    terminal,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -135,6 +160,13 @@ def create_app(settings: Settings) -> Flask:
         card,
         desk.blueprint(services),
         api.blueprint(services),
+        terminal.blueprint(services),
+        mini.blueprint(
+            services,
+            MiniProgram(settings, parts.channel.api),
+            refused=UnreachableError,
+            unavailable=PlatformUnavailableError,
+        ),
         console.blueprint(services, parts.conversations),
         *_demo(parts),
     ):
@@ -214,6 +246,7 @@ for command in (
     parties.verifier,
     parties.staff,
     parties.operator,
+    terminals.terminal,
     rollout.rollout,
     keys.keys,
     audit.audit,

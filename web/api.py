@@ -24,7 +24,7 @@ from werkzeug.exceptions import HTTPException
 from credentials.errors import CredentialError, RefusalError
 from credentials.model import Verifier
 from credentials.verifiers import Admission
-from web import bodies, openapi, problems
+from web import bodies, openapi, problems, terminal
 
 if TYPE_CHECKING:
     from credentials.services import Services
@@ -33,7 +33,7 @@ LARGEST_BODY = 8 * 1024  # bytes; the largest true one is under 1 kB
 LONGEST_KEY = 256
 DESK = "API"
 log = structlog.get_logger("web.api")
-METHODS = {"/api/v1/verifications": "POST"}
+METHODS = dict.fromkeys(("/api/v1/verifications", terminal.SESSIONS, terminal.ATTESTATIONS), "POST")
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -89,7 +89,7 @@ def _register_rest(routes: Blueprint, services: Services) -> None:
     def missing(rest: str) -> Response:
         """Answer in the API's own form what would else be an HTML page."""
         path = f"/api/{rest}".rstrip("/")
-        known = path == "/api/v1/verifications" or (
+        known = path in METHODS or (
             path.startswith("/api/v1/verifications/") and path.count("/") == 4
         )
         if not known:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from web import bodies
+from web import bodies, openapi_more
 from web.problems import STATUSES
 
 Json = dict[str, Any]
@@ -67,6 +67,8 @@ def document(address: str, purposes: Iterable[str]) -> Json:
             (bodies.VerificationRequest, "validation"),
             (bodies.VerificationAnswer, "serialization"),
             (bodies.Problem, "serialization"),
+            *((model, "validation") for model in openapi_more.SENT),
+            *((model, "serialization") for model in openapi_more.ANSWERED),
         ],
         ref_template="#/components/schemas/{model}",
     )
@@ -83,7 +85,7 @@ def document(address: str, purposes: Iterable[str]) -> Json:
         },
         "servers": [{"url": address}],
         "security": [{"key": []}],
-        "paths": _paths(),
+        "paths": {**_paths(), **openapi_more.paths(_example)},
         "components": {
             "schemas": components,
             "securitySchemes": {
@@ -91,7 +93,8 @@ def document(address: str, purposes: Iterable[str]) -> Json:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "The API key that was shown once when the verifier was added.",
-                }
+                },
+                "mini": openapi_more.MINI_SCHEME,
             },
         },
     }
