@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
+import functools
 import itertools
 import math
 import sys
@@ -177,11 +178,9 @@ def attacks() -> Iterator[tuple[str, Rate]]:
     """Presentation attacks by species; each Rate counts those that were let through (APCER)."""
     gestures = warping.gesture
     species: dict[str, Callable[[str, str, Gesture, int], Image.Image]] = {
-        "print of the very gesture": lambda me, _, each, __: warping.printed(gestures(me, each)),
-        "screen showing the very gesture": lambda me, _, each, __: warping.on_screen(
-            gestures(me, each)
-        ),
-        "print of the portrait": lambda me, _, __, ___: warping.printed(warping.portrait(me)),
+        "print of the very gesture": lambda me, _, each, __: printed(me, each),
+        "screen showing the very gesture": lambda me, _, each, __: on_screen(me, each),
+        "print of the portrait": lambda me, _, __, ___: printed(me, None),
         "replay of one gesture throughout": lambda me, _, __, ___: gestures(me, Gesture.TURN_LEFT),
         "another person throughout": lambda _, you, each, __: gestures(you, each),
         "another person in mid-sequence": lambda me, you, each, at: gestures(
@@ -217,11 +216,28 @@ def bona_fide() -> Rate:
     return Rate(refused, total)
 
 
+@functools.cache
+def printed(name: str, gesture: Gesture | None) -> Image.Image:
+    """A print of the person making a gesture."""
+    return warping.printed(warping.gesture(name, gesture))
+
+
+@functools.cache
+def on_screen(name: str, gesture: Gesture | None) -> Image.Image:
+    """A screen showing the person making a gesture."""
+    return warping.on_screen(warping.gesture(name, gesture))
+
+
+@functools.cache
+def portrait(name: str) -> Template:
+    """The template of the person's portrait."""
+    return selfie.measure(warping.jpeg(warping.portrait(name))).template
+
+
 def let_through(me: str, asked: Sequence[Gesture], photos: Sequence[bytes]) -> bool:
     """Whether a challenge is passed with no suspicion on any of its photos."""
     try:
-        portrait = selfie.measure(warping.jpeg(warping.portrait(me))).template
-        if not liveness.check_photos(asked, photos, portrait).live:
+        if not liveness.check_photos(asked, photos, portrait(me)).live:
             return False
         for data in photos:
             opened = photo.open_photo(data)
@@ -263,9 +279,9 @@ def report(trials: Trials, source: str, species: list[tuple[str, Rate]], refused
         "## Liveness (ISO/IEC 30107-3)",
         "",
         (
-            "Challenges of two gestures in photos, with the signs of prints and screens. Gestures are "
-            "warped and attacks drawn by the tests from the two public-domain photos, so these rates "
-            "say that each defence works, not how often a person with a mask would succeed."
+            "Challenges of two gestures in photos, with the signs of prints and screens. Gestures "
+            "are warped and attacks drawn by the tests from the two public-domain photos, so these "
+            "rates say that each defence works, not how often a masked person would succeed."
         ),
         "",
         "| attack | let through (APCER) |",
