@@ -168,7 +168,7 @@ class Conversations:
             told = self._sealer.seal_json(_answer_record(holder, taken.mark), dict(answer))
         fields = [part for pair in _fields(conversation).items() for part in pair]
         lives = [TALK_SECONDS, GIVEN_SECONDS]
-        answered: list[bytes | int] = [said, round(ANSWER_SECONDS * 1000), given_out]
+        answered: list[bytes | int] = [told, round(ANSWER_SECONDS * 1000), given_out]
         with guard():
             kept = self._keep(
                 keys=[*_keys(holder), *_more_keys(holder)],

@@ -13,9 +13,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import secrets
 import time
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import structlog
 
@@ -26,6 +27,7 @@ from bot.engine import Conversation, Line, Move
 from bot.jobs import Jobs
 from bot.letters import from_json, to_json
 from bot.outbox import NOTHING_KEPT, Outbox
+from bot.transcripts import Entry, Transcripts, answered, heard
 from credentials.errors import CredentialError, UnavailableError
 from credentials.model import Holder
 from credentials.services import Services
@@ -40,6 +42,9 @@ JOB_WAIT_SECONDS: Final = 5.0
 MOST_QUICK_WORKS: Final = 8
 FACE_WORKS: Final = frozenset({"card_photo", "match_photo", "match_challenge"})
 UNAVAILABLE: Final = Outcome("unavailable")
+ERASED: Final = "chat.delete.erased"
+HEARD_IN_HELP: Final = frozenset({"freeze", "approve", "deny", "deny_and_freeze"})
+"""What a person's word still does while an operator has the talk: what cannot wait."""
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +61,7 @@ class Talk:
         channels: the platforms by name; `/card` alone is the page of the first one's accounts.
         liveness: `challenge` or `unsafe-none`.
         clock: seconds since 1970.
+        transcripts: what was said lately, for operators.
 
     Raises:
         DialogError: when the dialog is not whole.
@@ -72,6 +78,7 @@ class Talk:
         channels: Mapping[str, Channel],
         liveness: str = "challenge",
         clock: Callable[[], float] = time.time,
+        transcripts: Transcripts | None = None,
     ) -> None:
         self._dialog = checked(dialog, services.texts)
         self._services = services
@@ -81,6 +88,7 @@ class Talk:
         self._channels = channels
         self._liveness = liveness
         self._clock = clock
+        self.transcripts = transcripts or Transcripts(services.redis, services.sealer)
 
     def receive(self, turn: Turn) -> Reply | None:
         """Hear a turn, and say what to answer at once; None when there is nothing to say now.
@@ -133,9 +141,10 @@ class Talk:
             name, now = conversation.step, self._clock()
             move = engine.carry_on(self._dialog, Move(conversation), name, outcome, now)
             move = self._work_off(move)
-            self._outbox.put(holder, self._render(move), f"job:{job_id}")
+            replies = self._render(move)
+            self._outbox.put(holder, replies, f"job:{job_id}")
             self._start_jobs(move, job_id)
-            self._conversations.keep(taken, move.conversation)
+            self._keep(taken, move, answered(replies, conversation, now))
             leaving.done = True
         log.info("work finished", step=name, outcome=outcome.name)
 
@@ -173,10 +182,15 @@ class Talk:
         with _Leaving(self._conversations, taken) as leaving:
             if turn.kind is Kind.UNFOLLOW:
                 self._outbox.forget(turn.holder)
+                self.transcripts.forget(turn.holder)
                 self._conversations.erase(taken)
                 leaving.done = True
                 return None
             now = dataclasses.replace(turn, at=self._clock())
+            if self._is_helped(taken.conversation, now):
+                self._listen(taken, now)
+                leaving.done = True
+                return None
             move = engine.hear(self._dialog, taken.conversation, now)
             move = self._work_off(move)
             self._start_jobs(move, turn.key or f"{now.at:.6f}")
@@ -191,14 +205,60 @@ class Talk:
                 self._outbox.put(turn.holder, replies, name)
             else:
                 self._outbox.put(turn.holder, replies[1:], f"{name}:more")
-            self._conversations.keep(
+            told = [heard(now, taken.conversation)]
+            told += answered(
+                replies, dataclasses.replace(taken.conversation, given=_all(taken, move)), now.at
+            )
+            self._keep(
                 taken,
-                move.conversation,
+                move,
+                told,
                 answer=to_json(answer) if answer else None,
                 given_out=kept.count,
             )
             leaving.done = True
         return answer
+
+    def _is_helped(self, conversation: Conversation, turn: Turn) -> bool:
+        """Whether an operator has the talk, and the turn is not one that cannot wait."""
+        if not conversation.helper or turn.at >= conversation.helped_until:
+            return False
+        return self._dialog.heard_anywhere(turn.text) not in HEARD_IN_HELP
+
+    def _listen(self, taken: Taken, turn: Turn) -> None:
+        """Keep what a person says to the operator who has the talk; the bot is silent."""
+        conversation = taken.conversation
+        entries = [heard(turn, conversation)]
+        self._conversations.keep(
+            taken,
+            dataclasses.replace(conversation, last=turn.at),
+            beside=self.transcripts.beside(turn.holder, entries),
+        )
+
+    def _keep(self, taken: Taken, move: Move, told: Sequence[Entry], **more: Any) -> None:
+        """Keep where a move led, with what operators are shown of it."""
+        said = [line.key for line in move.lines]
+        holder = move.conversation.holder
+        if ERASED in said:
+            self.transcripts.forget(holder)
+            told = ()
+        conversation = move.conversation
+        if conversation.helper and conversation.last >= conversation.helped_until:
+            conversation = dataclasses.replace(conversation, helper="", helped_until=0.0)
+        beside = self.transcripts.beside(holder, told)
+        self._conversations.keep(taken, conversation, said=said, beside=beside, **more)
+
+    def _tell(self, holder: Holder, replies: Sequence[Reply], key: str) -> None:
+        """Send what no turn asked for, and let operators see that it was sent."""
+        if self._outbox.put(holder, replies, key):
+            conversation = self._conversations.look(holder)
+            self.transcripts.add(holder, answered(replies, conversation, self._clock()))
+
+    def ask_again(self, holder: Holder) -> None:
+        """Ask a person's pending question, as after an operator's help."""
+        conversation = self._conversations.look(holder)
+        move = Move(conversation, engine.question(self._dialog, conversation)[-1:])
+        self._tell(holder, self._render(move), f"asked:{secrets.token_hex(8)}")
 
     def _hands_over(self, turn: Turn, taken: Taken, move: Move) -> bool:
         """Whether the platform's own human service takes over: a human was just asked for.
@@ -311,7 +371,7 @@ class Talk:
         """Do what nobody waits for, and send what it gives."""
         whose = Holder(**holder)
         task = self._task(self._conversations.look(whose))
-        self._outbox.put(whose, notices.ERRANDS[errand](task), f"errand:{errand}:{key}")
+        self._tell(whose, notices.ERRANDS[errand](task), f"errand:{errand}:{key}")
 
     def _do_deliver(self, channel: str, openid: str) -> None:
         """Send what waits for a person; the outbox asks for it by itself."""
@@ -321,13 +381,13 @@ class Talk:
         whose = Holder(**holder)
         task = self._task(self._conversations.look(whose))
         replies = notices.ask_approval(task, verification_id)
-        self._outbox.put(whose, replies, f"approval:{verification_id}")
+        self._tell(whose, replies, f"approval:{verification_id}")
 
     def _do_notify_receipt(self, holder: Mapping[str, str], verification_id: str) -> None:
         whose = Holder(**holder)
         task = self._task(self._conversations.look(whose))
         replies = notices.give_receipt(task, verification_id)
-        self._outbox.put(whose, replies, f"receipt:{verification_id}")
+        self._tell(whose, replies, f"receipt:{verification_id}")
 
     def _give_up(self, message: Mapping[str, object], retries: Mapping[str, object]) -> None:
         """A job failed again and again: whoever waits for it is told, and may try again."""
@@ -380,6 +440,11 @@ def _merged(replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
         else:
             merged.append(reply)
     return tuple(merged)
+
+
+def _all(taken: Taken, move: Move) -> dict[str, object]:
+    """What was given before and after: what masks what was said in between."""
+    return {**taken.conversation.given, **move.conversation.given}
 
 
 def _pack_holder(holder: Holder) -> dict[str, str]:
