@@ -17,6 +17,7 @@ import click
 import redis
 from flask import Blueprint, Flask
 
+from bot import news
 from bot.channel import PlatformUnavailableError, UnreachableError
 from bot.conversations import Conversations
 from bot.jobs import Jobs, run_worker
@@ -41,6 +42,7 @@ from credentials.authority import Authority, EmbeddedRegistry, HttpAuthority
 from credentials.connection import connect
 from credentials.keyring import Keyring
 from credentials.model import State
+from credentials.renewal import tell_no_account
 from credentials.sealing import BlindIndex, Sealer
 from credentials.services import Services, build
 from credentials.verification import Receipt, tell_nobody
@@ -72,6 +74,7 @@ class Parts:
     conversations: Conversations
     jobs: Jobs
     talk: Talk
+    outbox: Outbox
 
 
 def keyring_of(settings: Settings) -> Keyring:
@@ -107,6 +110,7 @@ def services_of(settings: Settings, database: redis.Redis, jobs: Jobs | None = N
         authority=_authority(settings, database, Sealer(keyring)),
         rollout=settings.rollout,
         told=tell_nobody if jobs is None else tell,
+        tell=tell_no_account if jobs is None else news.teller(jobs),
     )
 
 
@@ -134,7 +138,7 @@ def put_together(settings: Settings) -> Parts:
         channels={channel.name: channel},
         liveness=settings.liveness,
     )
-    return Parts(settings, services, channel, conversations, jobs, talk)
+    return Parts(settings, services, channel, conversations, jobs, talk, outbox)
 
 
 def create_app(settings: Settings) -> Flask:
@@ -205,7 +209,7 @@ def opened_services() -> Iterator[Services]:
             run.make_master_keys(settings)
         database = connect(url)
         stack.callback(database.close)
-        yield services_of(settings, database)
+        yield services_of(settings, database, Jobs.at(settings.jobs_url, url))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -229,7 +233,8 @@ def worker() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_worker(parts.jobs, parts.talk.functions(), stop, tend=parts.talk.tend)
+    told = news.functions(parts.conversations, parts.outbox, parts.services.texts)
+    run_worker(parts.jobs, {**parts.talk.functions(), **told}, stop, tend=parts.talk.tend)
 
 
 def create_app_from_environment() -> Flask:

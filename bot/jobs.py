@@ -52,6 +52,7 @@ QUEUES: Final[Mapping[str, str]] = {
     "deliver": TALK,
     "notify_approval": TALK,
     "notify_receipt": TALK,
+    "news": TALK,
     "give_up": TALK,
     "face": FACES,
 }

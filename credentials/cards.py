@@ -30,6 +30,7 @@ from credentials.store import (
     Glance,
     Store,
     card_key,
+    due_key,
     is_credential_id,
     person_key,
     pin_key,
@@ -307,7 +308,13 @@ class Cards:
         allowed = sources or (lifecycle.sources(to) if to else ())
         answer: list[bytes] = self._store.run(
             "transition",
-            (record_key(credential_id), portrait_key(credential_id), place.log, place.head),
+            (
+                record_key(credential_id),
+                portrait_key(credential_id),
+                place.log,
+                place.head,
+                due_key(credential_id),
+            ),
             (
                 *self._audit.chain(place),
                 credential_id,

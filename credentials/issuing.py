@@ -28,6 +28,7 @@ from credentials.sealing import BlindIndex, Sealer
 from credentials.store import (
     Store,
     card_key,
+    due_key,
     person_key,
     place_of,
     portrait_key,
@@ -109,7 +110,9 @@ class Issuing:
             glance = self.store.glance(credential_id)
             status = record.status_at(glance.record, glance.now)
             if status in {Status.ACTIVE, Status.FROZEN}:
-                raise CredentialError("has_card")
+                if self.store.get(card_key(holder)) == credential_id:
+                    raise CredentialError("has_card")
+                continue  # it was moved to another account, whose it is now
             if status is None or status is Status.PENDING:
                 return credential_id
         raise UnavailableError(what="issuing", why="generations")
@@ -179,7 +182,13 @@ class Issuing:
         entry = self.audit.entry(credential_id, kind, by="system")
         answer = self.store.run(
             "transition",
-            (record_key(credential_id), portrait_key(credential_id), place.log, place.head),
+            (
+                record_key(credential_id),
+                portrait_key(credential_id),
+                place.log,
+                place.head,
+                due_key(credential_id),
+            ),
             (*self.audit.chain(place), credential_id, *entry, there, here, ""),
         )
         return bool(answer[0] == b"ok")

@@ -11,7 +11,7 @@ from typing import Final
 
 from faces.errors import PHOTO_CODES
 from faces.gestures import Gesture
-from handlers import answers, proofing, scenes, works
+from handlers import answers, life, proofing, scenes, works
 from handlers.steps import Ask, Dialog, Work, again, back, done, to
 from handlers.turn import Kind
 
@@ -128,9 +128,20 @@ DIALOG: Final = Dialog(
                 "mismatch": to("name", "chat.registry.mismatch"),
                 "ended": done("chat.registry.ended"),
                 "outside": done("chat.registry.outside"),
-                "taken": done("chat.registry.taken"),
+                "taken": "move_offer",
                 "too_often": done("chat.registry.too_often"),
                 "unavailable": "registry_out",
+            },
+        ),
+        "move_offer": Ask(
+            says="life.move_offer",
+            position="3/4",
+            takes=life.agrees_to_move,
+            answers=YES_NO,
+            leads={
+                "yes": "face_check",
+                "no": done("life.move_offer.no"),
+                "unclear": again("life.move_offer.unclear"),
             },
         ),
         "registry_out": Ask(
@@ -174,6 +185,7 @@ DIALOG: Final = Dialog(
             does=proofing.match_photo,
             leads={
                 "issued": done("chat.issued", errand="draw_card"),
+                "moved": done("life.moved", errand="draw_card"),
                 "poor": to("face_check", "chat.face.poor"),
                 "gone": to("face_check", "chat.face.gone"),
                 "no_match": to("face_check", "chat.face.no_match"),
@@ -209,6 +221,7 @@ DIALOG: Final = Dialog(
             does=proofing.match_challenge,
             leads={
                 "issued": done("chat.issued", errand="draw_card"),
+                "moved": done("life.moved", errand="draw_card"),
                 "poor": to("face_check", "chat.face.poor"),
                 "gone": to("face_check", "chat.face.gone"),
                 "no_match": to("face_check", "chat.face.no_match"),
@@ -272,7 +285,11 @@ DIALOG: Final = Dialog(
         ),
         "delete": Work(
             does=works.look_before_delete,
-            leads={"card": "confirm_delete", "none": done("chat.delete.none")},
+            leads={
+                "used": to("confirm_delete", "life.delete"),
+                "unused": to("confirm_delete", "life.delete.unused"),
+                "none": done("chat.delete.none"),
+            },
         ),
         "confirm_delete": Ask(
             says="chat.delete",
@@ -288,6 +305,47 @@ DIALOG: Final = Dialog(
         "erase": Work(
             does=works.erase_card,
             leads={"erased": done("chat.delete.erased"), "none": done("chat.delete.none")},
+        ),
+        # What changes about a card, and uses that were not the holder's.
+        "not_me": Work(
+            does=life.report_not_me,
+            leads={
+                "reported": back("life.not_me"),
+                "unused": back("life.not_me.unused"),
+                "ended": back("chat.card.ended"),
+                "none": back("chat.card.none"),
+            },
+        ),
+        "begin_refresh": Work(
+            does=life.begin_refresh,
+            leads={
+                "card": "refresh",
+                "going": back("life.refresh.going"),
+                "none": back("life.refresh.none"),
+                "too_often": back("life.refresh.too_often"),
+            },
+        ),
+        "refresh": Work(
+            says="life.refresh",
+            does=life.refresh_card,
+            leads={
+                "same": done("life.refresh.same"),
+                "changed": done("life.refresh.changed"),
+                "renamed": "new_name",
+                "wrong_name": to("new_name", "life.new_name.mismatch"),
+                "ended": done("life.refresh.ended"),
+                "none": done("life.refresh.none"),
+                "unavailable": done("life.refresh.unavailable"),
+            },
+        ),
+        "new_name": Ask(
+            says="life.new_name",
+            takes=life.new_name,
+            leads={"named": "refresh", "bad": again("life.new_name.bad")},
+        ),
+        "notify": Work(
+            does=life.notify_me,
+            leads={"kept": back("life.notify"), "nothing": back("life.notify.nothing")},
         ),
         # Somebody scanned the card and asks for more than the code shows.
         "approve": Work(
@@ -336,6 +394,9 @@ DIALOG: Final = Dialog(
         "注销/delete/DELETE": "delete",
         "人工/human/HUMAN": "human",
         "语言/language/LANGUAGE": "language",
+        "不是我/not me": "not_me",
+        "更新/refresh": "begin_refresh",
+        "通知我/notify me": "notify",
         "批准/approve": "approve",
         "拒绝/deny": "deny",
         "拒绝并冻结/deny and freeze": "deny_and_freeze",
@@ -384,6 +445,13 @@ DIALOG: Final = Dialog(
                 for advice in ("no_card", "file", "closer", "light", "focus")
             ),
             "chat.use.other",
+            "life.moved_away",
+            "life.renamed",
+            "life.ended",
+            "life.expires",
+            "life.expires_today",
+            "life.expired",
+            "life.open_now",
             "chat.approval",
             "chat.receipt",
             "chat.card.instead",

@@ -15,6 +15,7 @@ from credentials.model import Consent, Person, Status
 from faces import compare, id_card, liveness, photo, selfie, video
 from faces.errors import CardPhotoError, PhotoError, VideoError
 from faces.gestures import Gesture
+from handlers import life
 from handlers.answers import CHINA, LEAST_AGE, shown_gesture
 from handlers.steps import MediaError, Outcome, Task, Word, outcomes
 
@@ -65,6 +66,7 @@ def check_registry(task: Task) -> Outcome:  # noqa: PLR0911 - one for each answe
         services.limits.give_back(*limit, REGISTRY_ATTEMPTS)
         return Outcome("unavailable")
     if not services.rollout.covers(person.residence):
+        services.waiting.offer(task.holder, person.residence)
         return Outcome("outside")
     other = services.cards.find(person.id_number)
     if other is not None and other.holder != task.holder and other.status in LIVE_STATUSES:
@@ -127,7 +129,8 @@ def _unread(advice: str) -> Outcome:
 
 
 FACE_OUTCOMES: Final = (
-    "issued", "poor", "gone", "no_match", "cooling", "taken", "portrait", "changed", "unavailable",
+    "issued", "moved", "poor", "gone", "no_match", "cooling", "taken", "portrait", "changed",
+    "unavailable",
 )  # fmt: skip
 
 
@@ -168,7 +171,7 @@ def _prove(  # noqa: PLR0911 - one for each way it can end
     2. The authority still says what it said, and gives the portrait.
     3. The photo can be used; if not, that costs no attempt.
     4. It is the person of the portrait; if not, that costs one.
-    5. The card is issued.
+    5. The card is issued, or moved from the account that had it.
     """
     if not any(consent.kind == "face" for consent in _consents(task)):
         return Outcome("changed")  # no face is looked at without its consent
@@ -212,6 +215,8 @@ def _missed(task: Task, reason: str) -> Outcome:
 
 
 def _issue(task: Task, person: Person, evidence: dict[str, str]) -> Outcome:
+    if task.given.get("move"):
+        return life.move_card(task, person, _consents(task), evidence)
     try:
         task.services.cards.issue(task.holder, person, _consents(task), evidence=evidence)
     except IdNumberTakenError:

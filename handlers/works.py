@@ -6,7 +6,7 @@ import datetime
 from typing import Final
 
 from credentials.errors import CredentialError, LifecycleError, RefusalError
-from credentials.model import Actor, Approval, Status, Use
+from credentials.model import Actor, Approval, Card, Status, Use
 from handlers.answers import CHINA
 from handlers.steps import Outcome, Task, outcomes
 
@@ -68,15 +68,20 @@ def unfreeze_card(task: Task) -> Outcome:
     return Outcome("active")
 
 
-@outcomes("card", "none")
+@outcomes("used", "unused", "none")
 def look_before_delete(task: Task) -> Outcome:
-    """Whether there is a card to delete."""
-    return Outcome("card" if task.services.cards.of(task.holder) is not None else "none")
+    """Whether there is a card to delete, and until when verifiers keep what they were told."""
+    card = task.services.cards.of(task.holder)
+    if card is None:
+        return Outcome("none")
+    until = last_retention(task, card)
+    return Outcome("used", values={"until": until}) if until else Outcome("unused")
 
 
 @outcomes("erased", "none")
 def erase_card(task: Task) -> Outcome:
     """Revoke the card and erase its personal data."""
+    task.services.waiting.forget(task.holder)
     if task.services.cards.of(task.holder) is None:
         return Outcome("none")
     task.services.cards.erase(task.holder, BY_HOLDER)
@@ -137,6 +142,19 @@ def approval_values(task: Task, approval: Approval, now: float) -> dict[str, obj
         "number": approval.number,
         "seconds": max(0, round(approval.expires_at - now)),
     }
+
+
+def last_retention(task: Task, card: Card) -> str:
+    """The last day on which a verifier may still keep what it was told; '' if none was."""
+    uses = task.services.cards.history(card.credential_id, 1000)
+    ends = [
+        use.at + task.services.purposes[use.purpose].retention_days * 86_400
+        for use in uses
+        if use.kind == "accepted" and use.purpose in task.services.purposes
+    ]
+    if not ends:
+        return ""
+    return datetime.datetime.fromtimestamp(max(ends), CHINA).date().isoformat()
 
 
 def use_line(task: Task, use: Use) -> str:

@@ -8,8 +8,11 @@ then is there a page, at an address of its own that the visit's cookie opens (`c
 | `` | the page |
 | `code?purpose=` | a fresh code as SVG, with the seconds until it is replaced and until it ends |
 | `state?change=` | what is to be shown, or 304 while nothing has changed (one key is asked) |
-| `approvals/<id>` | POST `{"answer": "approve" | "deny" | "deny_freeze"}` |
+| `approvals/<id>` | POST `{"answer": "approve" | "deny" | "deny_freeze", "pin"?}` |
 | `freeze`, `unfreeze` | POST |
+| `upgrade` | POST: begins an upgrade; a binding code for the terminal, with its QR |
+| `pin` | POST `{"new", "current"?}`: sets the PIN |
+| `unlock` | POST `{"purpose", "pin"}`: the next codes may be for what needs the PIN |
 | `not-me` | POST: the use shown was not the holder's; freezes |
 """
 
@@ -32,9 +35,10 @@ from flask import (
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
+from credentials.cases import Kind
 from credentials.errors import CredentialError, NoCardError
 from credentials.model import Actor, Card, Holder, Status
-from web import card_view, pages
+from web import card_upgrade, card_view, pages
 from web.card_session import (
     CALLBACK,
     CardSession,
@@ -155,40 +159,42 @@ class CardPages:
         known = request.args.get("change", "")
         if _COUNTER.fullmatch(known) and self._services.cards.change(session.holder) == int(known):
             return Response(status=304)
-        return self._now(session)
+        return self.now(session)
 
     def answer(self, session: CardSession, verification_id: str) -> Response:
         """Approve or deny a disclosure that waits."""
-        answer = self._body().get("answer")
+        body = self.body()
+        answer = body.get("answer")
         if answer == "approve":
-            self._services.verifications.approve(session.holder, verification_id)
+            pin = str(body.get("pin", ""))
+            self._services.verifications.approve(session.holder, verification_id, pin)
         elif answer in ("deny", "deny_freeze"):
             self._services.verifications.deny(
                 session.holder, verification_id, freeze=answer == "deny_freeze"
             )
         else:
             raise BadRequest
-        return self._now(session)
+        return self.now(session)
 
     def freeze(self, session: CardSession) -> Response:
         """Stop the card at once."""
-        self._body()
+        self.body()
         card = self._card(session)
         if card.status is not Status.FROZEN:
             self._services.cards.freeze(card.credential_id, Actor("holder"), "holder")
-        return self._now(session)
+        return self.now(session)
 
     def unfreeze(self, session: CardSession) -> Response:
         """Let the card be used again."""
-        self._body()
+        self.body()
         card = self._card(session)
         if card.status is not Status.ACTIVE:
             self._services.cards.unfreeze(card.credential_id, Actor("holder"), "holder")
-        return self._now(session)
+        return self.now(session)
 
     def not_me(self, session: CardSession) -> Response:
-        """A use that was not the holder's: the card is frozen, the reason names the use."""
-        verification_id = str(self._body().get("verification_id", ""))
+        """A use that was not the holder's: freezes the card, opens a case for operators."""
+        verification_id = str(self.body().get("verification_id", ""))
         card = self._card(session)
         uses = self._services.cards.history(card.credential_id, limit=HISTORY_ENTRIES)
         if verification_id not in {use.verification_id for use in uses if use.verification_id}:
@@ -197,7 +203,10 @@ class CardPages:
             self._services.cards.freeze(
                 card.credential_id, Actor("holder"), f"not_me:{verification_id}"
             )
-        return self._now(session)
+        self._services.cases.open(
+            Kind.NOT_ME, card.credential_id, Actor("holder"), verification_id=verification_id
+        )
+        return self.now(session)
 
     def problem(self, error: CredentialError) -> Response:
         """An error of the card's as the page's script, or a person, reads it."""
@@ -206,7 +215,8 @@ class CardPages:
             return pages.error_page(status)
         words = self._words()
         key = f"card.problem.{error.code}"
-        sentence = words.say(key if key in words.texts else "card.problem.other")
+        known = key in words.texts
+        sentence = words.say(key, **error.details) if known else words.say("card.problem.other")
         return pages.problem(status, error.code, sentence)
 
     def _words(self) -> card_view.Words:
@@ -218,13 +228,15 @@ class CardPages:
             raise NoCardError
         return card
 
-    def _body(self) -> dict[str, object]:
+    def body(self) -> dict[str, object]:
+        """The JSON object that was sent."""
         body = request.get_json()
         if not isinstance(body, dict):
             raise BadRequest
         return body
 
-    def _now(self, session: CardSession) -> Response:
+    def now(self, session: CardSession) -> Response:
+        """Everything as it is now."""
         try:
             state = self._services.cards.state(session.holder)
         except NoCardError:
@@ -245,6 +257,7 @@ class CardPages:
             "card": render_template("card/_card.html", card=card_view.card(state.card, words)),
             "uses": render_template("card/_uses.html", uses=uses[:HISTORY_LINES]),
             "approval": self._asked(state, words),
+            "upgrade": card_upgrade.panel(self._services, state.card),
             "last": last
             and {"id": last["id"], "html": render_template("card/_verified.html", use=last)},
         }
@@ -256,6 +269,7 @@ class CardPages:
         return {
             "id": asked.verification_id,
             "expires_in": round(max(0.0, asked.expires_at - state.now), 1),
+            "pin": self._services.purposes[asked.purpose].pin,
             "html": render_template("card/_approval.html", asked=card_view.approval(asked, words)),
         }
 
@@ -281,6 +295,7 @@ def blueprint(
         ("freeze", "POST", card.freeze),
         ("unfreeze", "POST", card.unfreeze),
         ("not-me", "POST", card.not_me),
+        *card_upgrade.views(services, card.body, card.now),
     ):
         routes.add_url_rule(
             f"/card/s/<tag>/{rule}",

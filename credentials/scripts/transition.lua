@@ -1,5 +1,5 @@
 -- Moves a credential along an arrow of its life, and logs it.
--- KEYS  1 record · 2 portrait · 3 log · 4 head
+-- KEYS  1 record · 2 portrait · 3 log · 4 head · 5 index of ends
 -- ARGV  1 key version · 2 inner key · 3 outer key · 4 credential id · 5 body · 6 tag
 --       7 new status, or '' to keep it · 8 statuses it may come from, joined by commas
 --       9 'erase' to delete the personal data with it, or ''
@@ -33,5 +33,10 @@ end
 if record[1] == 'pending' and next_status == 'active' then
   redis.call('PERSIST', KEYS[1])
   redis.call('PERSIST', KEYS[2])
+  if expiry then
+    redis.call('ZADD', KEYS[5], record[2], ARGV[4])
+  end
+elseif next_status == 'revoked' or next_status == 'expired' then
+  redis.call('ZREM', KEYS[5], ARGV[4])
 end
 return {'ok', next_status}

@@ -10,6 +10,7 @@ import time
 
 import redis
 
+from bot import news
 from bot.channel import MediaGoneError, NotDeliveredError, PlatformUnavailableError
 from bot.conversations import Conversations
 from bot.jobs import QUEUES, Jobs
@@ -131,7 +132,8 @@ class World:
     def work(self, most: int = 100) -> int:
         """Do what waits, one job after the other, as a worker would; gives how many."""
         done = 0
-        functions = self.talk.functions()
+        told = news.functions(self.conversations, self.outbox, self.services.texts)
+        functions = {**self.talk.functions(), **told}
         while done < most:
             for queue in sorted(set(QUEUES.values()), reverse=True):
                 consumer = self.jobs.broker.consume(queue, prefetch=1, timeout=1)
@@ -238,6 +240,7 @@ def make_world(
         authority=registry,
         rollout=(rollout,) if rollout else (),
         told=tell,
+        tell=news.teller(jobs),
     )
     platform = Platform()
     conversations = Conversations(database, sealer)

@@ -1,0 +1,307 @@
+"""What changes about a card that stays the same: its account, or what the authority says.
+
+- **Another account** (a new phone, a new WeChat account): after a fresh face against the
+  registry's portrait the credential moves. The old account has no card from then on, every code
+  it showed is used up, and it is told. The level falls back to light, PIN and all, until the
+  chip is read again: an account is all that a thief of faces would need.
+- **Another name, another physical card**: what the authority says at a re-check is taken over.
+  A new name or a new end means a new physical card, so the level falls back as well. The
+  authority compares names and tells none: a holder whose name it no longer confirms has the card
+  frozen and is asked for the new one.
+- **Death or cancellation** by the authority's word revokes.
+
+The sealed data is replaced only if it is still what the new one was made from (scripts/rebind.lua),
+with the log's entry in the same step; an entry names fields, never their values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from credentials import names, pictures, record
+from credentials.audit import Audit, signature
+from credentials.authority import (
+    Authority,
+    NameMismatchError,
+    NotRegisteredError,
+    PersonEndedError,
+)
+from credentials.cards import Cards
+from credentials.connection import guard
+from credentials.errors import (
+    CredentialError,
+    LifecycleError,
+    NoCardError,
+    UnavailableError,
+)
+from credentials.issuing import RESERVED_SECONDS
+from credentials.model import Actor, Card, Consent, Holder, Person, Status
+from credentials.sealing import Sealer
+from credentials.store import (
+    Store,
+    card_key,
+    due_key,
+    pin_key,
+    place_of,
+    portrait_key,
+    record_key,
+    upgrade_key,
+)
+
+Tell = Callable[[Holder, str, Mapping[str, object], str], None]
+"""Called with an account, a text's key, its values, and a name that makes a repetition harmless."""
+
+SYSTEM = Actor("system")
+TRIES = 3
+NEW_CARD_FIELDS = frozenset({"name", "valid_until"})
+PAGE = 200
+
+
+def tell_no_account(_holder: Holder, _key: str, _values: Mapping[str, object], _once: str) -> None:
+    """What is done with news for accounts until somebody carries them."""
+
+
+class Finding(enum.StrEnum):
+    """What a re-check with the authority found."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    RENAMED = "renamed"
+    ENDED = "ended"
+    OVER = "over"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Recheck:
+    """What a re-check found, and the names of the fields that changed."""
+
+    finding: Finding
+    fields: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Synced:
+    """How far `sync` has come: cards done, cards in all, and how often each was found."""
+
+    done: int
+    total: int
+    findings: Mapping[str, int]
+
+
+class Renewals:
+    """Moves and re-checks cards. Every method raises UnavailableError when it cannot know."""
+
+    def __init__(
+        self, store: Store, sealer: Sealer, cards: Cards, authority: Authority, tell: Tell
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._cards = cards
+        self._authority = authority
+        self._tell = tell
+        self._audit = Audit(store, sealer.keyring)
+
+    def move(
+        self,
+        holder: Holder,
+        person: Person,
+        consents: Sequence[Consent],
+        *,
+        evidence: Mapping[str, str],
+    ) -> Card:
+        """Bind a person's card to another account; repeating a call that failed is safe.
+
+        Args:
+            holder: the account it moves to.
+            person: what the authority just said, whose face was just seen.
+            consents: what was agreed to in the new account.
+            evidence: how the face was seen, for the audit.
+
+        Raises:
+            CredentialError: has_card when that account holds another card.
+            NoCardError: when the ID number has no card that could move.
+        """
+        card = self._cards.find(person.id_number)
+        if card is None or card.status not in {Status.ACTIVE, Status.FROZEN}:
+            raise NoCardError
+        credential_id, account = card.credential_id, card_key(holder)
+        owner = self._store.run("claim", (account,), (credential_id, "", RESERVED_SECONDS))[0]
+        if owner != credential_id.encode():
+            held = self._cards.get(owner.decode())
+            if held is not None and held.status in {Status.ACTIVE, Status.FROZEN, Status.PENDING}:
+                raise CredentialError("has_card")
+            self._store.run("claim", (account,), (credential_id, owner.decode(), RESERVED_SECONDS))
+        if card.holder != holder:
+            told = ",".join(f"{name}={value}" for name, value in sorted(evidence.items()))
+            self._replace(credential_id, holder, person, consents, told)
+        self._store.run("settle", (account,), (credential_id, "keep"))
+        if card.holder != holder:
+            self._store.run("settle", (card_key(card.holder),), (credential_id, "drop"))
+            self._tell(card.holder, "life.moved_away", {}, f"moved:{credential_id}:{card.change}")
+        moved = self._cards.get(credential_id)
+        if moved is None:
+            raise UnavailableError(what="redis", why="lost")
+        return moved
+
+    def recheck(self, credential_id: str, *, name: str | None = None) -> Recheck:
+        """Ask the authority again about a card's person, and take over what it says.
+
+        Args:
+            credential_id: whose.
+            name: the new name, where the authority no longer confirms the old one.
+        """
+        glance = self._store.glance(credential_id)
+        status = record.status_at(glance.record, glance.now)
+        if status not in {Status.ACTIVE, Status.FROZEN} or "e" not in glance.record:
+            return Recheck(Finding.OVER)
+        known = record.unseal(self._sealer, credential_id, glance.record["e"])
+        try:
+            person = self._authority.check(name or known.name, known.id_number)
+        except NameMismatchError:
+            return self._renamed(credential_id, known.holder, asked=name is not None)
+        except (PersonEndedError, NotRegisteredError) as error:
+            return self._ended(credential_id, known.holder, error)
+        return self._refresh(credential_id, person)
+
+    def sync(
+        self, *, rate: float = 20.0, pause: Callable[[float], None] = time.sleep
+    ) -> Iterator[Synced]:
+        """Re-check every card with the authority, at most `rate` a second; yields after each.
+
+        The first is `Synced(0, total, {})`. An authority that does not answer ends it with
+        UnavailableError; beginning again is harmless.
+        """
+        ids = list(self._living())
+        findings: dict[str, int] = {}
+        yield Synced(0, len(ids), findings)
+        began = time.monotonic()
+        for done, credential_id in enumerate(ids, start=1):
+            ahead = began + (done - 1) / rate - time.monotonic()
+            if ahead > 0:
+                pause(ahead)
+            found = self.recheck(credential_id).finding
+            findings[found] = findings.get(found, 0) + 1
+            yield Synced(done, len(ids), findings)
+
+    def _living(self) -> Iterator[str]:
+        with guard():
+            keys = [key.decode() for key in self._store.redis.scan_iter("{b*}:c:*", count=PAGE)]
+            for start in range(0, len(keys), PAGE):
+                pipe = self._store.redis.pipeline(transaction=False)
+                for key in keys[start : start + PAGE]:
+                    pipe.hget(key, "s")
+                for key, status in zip(keys[start : start + PAGE], pipe.execute(), strict=True):
+                    if status in {b"active", b"frozen"}:
+                        yield key.rpartition(":")[2]
+
+    def _renamed(self, credential_id: str, holder: Holder, *, asked: bool) -> Recheck:
+        if not asked and self._act(self._cards.freeze, credential_id, "name_changed"):
+            self._tell(holder, "life.renamed", {}, f"renamed:{credential_id}")
+        return Recheck(Finding.RENAMED)
+
+    def _ended(self, credential_id: str, holder: Holder, error: CredentialError) -> Recheck:
+        why = str(error.details.get("reason", error.code))
+        if self._act(self._cards.revoke, credential_id, why):
+            self._tell(holder, "life.ended", {}, f"ended:{credential_id}")
+        return Recheck(Finding.ENDED)
+
+    def _act(self, act: Callable[[str, Actor, str], Card], credential_id: str, reason: str) -> bool:
+        try:
+            act(credential_id, SYSTEM, reason)
+        except LifecycleError:
+            return False
+        return True
+
+    def _refresh(self, credential_id: str, person: Person) -> Recheck:
+        for _ in range(TRIES):
+            glance = self._store.glance(credential_id)
+            sealed = glance.record.get("e")
+            if sealed is None:
+                return Recheck(Finding.OVER)
+            known = record.unseal(self._sealer, credential_id, sealed)
+            portrait = pictures.portrait(person.portrait)
+            fields = self._differences(credential_id, known, person, portrait)
+            if not fields:
+                return Recheck(Finding.SAME)
+            entry = self._audit.entry(credential_id, "refreshed", f=",".join(fields))
+            anew = record.seal(self._sealer, credential_id, known.holder, person, known.consents)
+            answer = self._rebind(
+                credential_id, entry, sealed, anew, person, portrait,
+                falls=bool(NEW_CARD_FIELDS & set(fields)), used_up=False,
+            )  # fmt: skip
+            if answer[0] == b"ok":
+                return Recheck(Finding.CHANGED, fields)
+            if answer[1] != b"changed":
+                return Recheck(Finding.OVER)
+        raise UnavailableError(what="record", why="busy")
+
+    def _differences(
+        self, credential_id: str, known: record.Sealed, person: Person, portrait: bytes
+    ) -> tuple[str, ...]:
+        kept = self._store.get_bytes(portrait_key(credential_id))
+        name = record.portrait_name(credential_id)
+        same = {
+            "name": names.same(known.name, person.name),
+            "residence": known.residence == person.residence,
+            "address": known.address == person.address,
+            "valid_until": known.valid_until == person.valid_until,
+            "portrait": kept is not None and self._sealer.unseal(name, kept) == portrait,
+        }
+        return tuple(field for field, is_same in same.items() if not is_same)
+
+    def _replace(
+        self,
+        credential_id: str,
+        holder: Holder,
+        person: Person,
+        consents: Sequence[Consent],
+        evidence: str,
+    ) -> None:
+        """The one step that moves a card: from here on it is the other account's."""
+        portrait = pictures.portrait(person.portrait)
+        for _ in range(TRIES):
+            sealed = self._store.glance(credential_id).record.get("e", b"")
+            entry = self._audit.entry(
+                credential_id, "moved", by=signature(Actor("holder")), evidence=evidence
+            )
+            anew = record.seal(self._sealer, credential_id, holder, person, tuple(consents))
+            answer = self._rebind(
+                credential_id, entry, sealed, anew, person, portrait, falls=True, used_up=True
+            )
+            if answer[0] == b"ok":
+                return
+            if answer[1] != b"changed":
+                raise NoCardError
+        raise UnavailableError(what="record", why="busy")
+
+    def _rebind(  # noqa: PLR0917 - what changes, from what, into what
+        self,
+        credential_id: str,
+        entry: tuple[bytes, bytes],
+        was: bytes,
+        anew: bytes,
+        person: Person,
+        portrait: bytes,
+        *,
+        falls: bool,
+        used_up: bool,
+    ) -> list[Any]:
+        place = place_of(credential_id)
+        sealed_portrait = self._sealer.seal(record.portrait_name(credential_id), portrait)
+        answer: list[Any] = self._store.run(
+            "rebind",
+            (
+                record_key(credential_id), portrait_key(credential_id), place.log, place.head,
+                pin_key(credential_id), upgrade_key(credential_id), due_key(credential_id),
+            ),
+            (
+                *self._audit.chain(place), credential_id, *entry, was, anew,
+                record.end_of(person.valid_until), sealed_portrait,
+                "1" if falls else "", "1" if used_up else "",
+            ),
+        )  # fmt: skip
+        return answer
