@@ -106,6 +106,10 @@ def liveness_command(names: str, portrait: Path | None, files: tuple[Path, ...])
             "portrait": None
             if comparison is None
             else {"match": comparison.match, "distance": round(comparison.distance, 4)},
+            "suspicion": {
+                "score": result.suspicion.score,
+                "reasons": list(result.suspicion.reasons),
+            },
             "frames": [
                 {
                     "frame": frame.number,

@@ -16,6 +16,7 @@ A photo too poor to be judged raises `PhotoError` with its number: that is no fa
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import random
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -24,12 +25,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from faces import compare, encode, find, gestures, photo, quality, selfie, video
+from faces import compare, encode, find, gestures, passive, photo, quality, selfie, video
 from faces.compare import Comparison
 from faces.encode import Template
 from faces.errors import PhotoError
 from faces.find import Face
 from faces.gestures import Expression, Gesture
+from faces.passive import Suspicion
 from faces.photo import Pixels
 
 # A turned or opened face lies farther from its portrait than a resting one (measured: up to 0.5),
@@ -79,6 +81,8 @@ class Result:
         frames: what was measured, in the order asked.
         template: of the frame nearest to a portrait's pose; None when no frame counted.
         comparison: that template against the portrait; None without a portrait.
+        suspicion: signs of a print or screen over all frames that count. A passed challenge with
+            `suspicion.suspicious` still needs another challenge or a manual review.
     """
 
     live: bool
@@ -86,6 +90,7 @@ class Result:
     frames: tuple[Seen, ...]
     template: Template | None
     comparison: Comparison | None
+    suspicion: Suspicion
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -125,9 +130,19 @@ def draw_challenge(dice: random.Random, length: int = 2) -> tuple[Gesture, ...]:
 
 
 def check_photos(
-    asked: Sequence[Gesture], photos: Sequence[bytes], portrait: Template | None = None
+    asked: Sequence[Gesture],
+    photos: Sequence[bytes],
+    portrait: Template | None = None,
+    *,
+    now: datetime.datetime | None = None,
 ) -> Result:
     """Check one photo per gesture, in the order asked.
+
+    Args:
+        asked: the gestures.
+        photos: the files, one for each.
+        portrait: whom every photo has to show; None holds them against each other only.
+        now: the time, with its zone, for the age that files name; None leaves it out.
 
     Raises:
         PhotoError: for a photo too poor to be judged; `details["photo"]` is its number from 1.
@@ -142,7 +157,10 @@ def check_photos(
             looks.append(_look(number, photo.open_photo(data).pixels))
         except PhotoError as error:
             raise PhotoError(error.code, **error.details, photo=number + 1) from error
-    return _judge(list(zip(asked, looks, strict=True)), portrait, [])
+    signs = [
+        sign for data in photos for sign in passive.signs_of_file(passive.read_marks(data), now)
+    ]
+    return _judge(list(zip(asked, looks, strict=True)), portrait, [], signs)
 
 
 def check_video(asked: Sequence[Gesture], data: bytes, portrait: Template | None = None) -> Result:
@@ -215,6 +233,7 @@ def _judge(
     counting: Sequence[tuple[Gesture | None, _Look]],
     portrait: Template | None,
     reasons: list[str],
+    signs: Sequence[str] = (),
 ) -> Result:
     """Points 2 to 5 of the module's list, over the frames that count."""
     looks = [look for _, look in counting]
@@ -254,11 +273,21 @@ def _judge(
         frames=frames,
         template=templates[hub],
         comparison=None if portrait is None else compare.compare(templates[hub], portrait),
+        suspicion=passive.weigh(
+            [*signs, *(sign for look in looks for sign in passive.look(look.pixels, look.face))]
+        ),
     )
 
 
 def _refused(reason: str) -> Result:
-    return Result(live=False, reasons=(reason,), frames=(), template=None, comparison=None)
+    return Result(
+        live=False,
+        reasons=(reason,),
+        frames=(),
+        template=None,
+        comparison=None,
+        suspicion=passive.weigh([]),
+    )
 
 
 def _all_one_image(looks: Sequence[_Look]) -> bool:

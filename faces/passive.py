@@ -87,7 +87,7 @@ def examine(
         face: where the face is in it.
         now: the time by the server's clock, with its zone; None leaves the age out.
     """
-    reasons = [*look(opened.pixels, face), *_marked(read_marks(data), now)]
+    reasons = [*look(opened.pixels, face), *signs_of_file(read_marks(data), now)]
     return weigh(reasons)
 
 
@@ -186,7 +186,7 @@ def _sides(line: npt.NDArray[Any], face: Face) -> list[str]:
     return []
 
 
-def _marked(marks: Marks, now: datetime.datetime | None) -> list[str]:
+def signs_of_file(marks: Marks, now: datetime.datetime | None) -> list[str]:
     """The signs in what a file says of itself."""
     signs = []
     if EDITORS.search(marks.software):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import random
+from collections.abc import Callable
 
 import pytest
+from PIL import Image
 
 from faces import liveness, selfie
 from faces.encode import Template
@@ -54,6 +56,22 @@ def test_the_person_doing_what_was_asked(name: str, asked: tuple[Gesture, ...]) 
     assert all(frame.shown and frame.same_person for frame in result.frames)
     assert result.comparison is not None
     assert result.comparison.match
+
+
+@pytest.mark.parametrize("attack", [warping.printed, warping.on_screen])
+def test_a_print_or_screen_of_the_right_gestures_is_suspicious(
+    attack: Callable[[Image.Image], Image.Image],
+) -> None:
+    shown = [warping.jpeg(attack(warping.gesture("grace", each))) for each in (LEFT, MOUTH)]
+    result = liveness.check_photos((LEFT, MOUTH), shown, portrait("grace"))
+    assert result.suspicion.suspicious
+    assert "frame" in result.suspicion.reasons
+
+
+def test_a_person_before_the_camera_is_not_suspicious() -> None:
+    shown = [photo("grace", LEFT), photo("grace", MOUTH)]
+    result = liveness.check_photos((LEFT, MOUTH), shown, portrait("grace"))
+    assert not result.suspicion.suspicious
 
 
 def test_without_a_portrait_only_the_frames_are_held_together() -> None:
