@@ -70,6 +70,7 @@
   let approval = null; // { id, end, span }
   let known = state.last ? state.last.id : "";
   let failure = "";
+  let held = () => false; // whether something comes before a purpose is chosen: the PIN
 
   const sheets = window.sheets;
 
@@ -80,7 +81,7 @@
 
   /* ---- the code ---- */
   const shows = () => state.usable && !document.hidden && !failure &&
-    ["", "purposes", "confirm"].includes(sheets.current());
+    ["", "purposes", "confirm", "unlock"].includes(sheets.current());
 
   function remove(note) {
     code = null;
@@ -111,6 +112,9 @@
         } else {
           remove(answer.body.title || words["card.problem.other"]);
           state.change = -1; // the card is not what this page believes: ask for everything
+          if (answer.body.code === "pin_required") { // what the PIN was entered for is done
+            choose(document.querySelector(".choice[data-purpose='']"));
+          }
         }
         return;
       }
@@ -179,7 +183,11 @@
 
   find("choose").addEventListener("click", () => sheets.open("purposes"));
   document.querySelectorAll(".choice").forEach((button) => {
-    button.addEventListener("click", () => choose(button));
+    button.addEventListener("click", () => {
+      if (!held(button)) {
+        choose(button);
+      }
+    });
   });
 
   /* ---- what the server says ---- */
@@ -214,6 +222,10 @@
     if (next.card !== undefined) {
       find("card").innerHTML = next.card;
       find("uses").innerHTML = next.uses;
+      find("strengthen").innerHTML = next.upgrade;
+      document.querySelectorAll(".choice").forEach((button) => {
+        button.disabled = button.hasAttribute("data-upgraded") && next.level !== "upgraded";
+      });
     }
     find("pass").hidden = !next.usable;
     find("freeze").hidden = !next.usable;
@@ -236,6 +248,8 @@
     } else if (next.approval) {
       if (!approval || approval.id !== next.approval.id) {
         find("approval-what").innerHTML = next.approval.html;
+        find("approval-pin").hidden = !next.approval.pin;
+        find("pin-approval").value = "";
         approval = { id: next.approval.id, end: clock() + next.approval.expires_in * 1000, span: 60000 };
         setBusy(find("approval"), false);
         sheets.open("approval");
@@ -290,7 +304,7 @@
         if (said) {
           announce(said);
         }
-        return;
+        return true;
       }
       trouble.textContent = answer.body.title;
       trouble.hidden = false;
@@ -301,6 +315,7 @@
     } finally {
       setBusy(part, false);
     }
+    return false;
   }
 
   document.querySelectorAll("[data-answer]").forEach((button) => {
@@ -308,7 +323,9 @@
       if (approval) {
         const answer = button.dataset.answer;
         const said = answer === "approve" ? "" : words["card.approval.denied"];
-        act(find("approval"), "approvals/" + approval.id, { answer: answer }, said);
+        const pin = answer === "approve" ? find("pin-approval").value : "";
+        find("pin-approval").value = "";
+        act(find("approval"), "approvals/" + approval.id, { answer: answer, pin: pin }, said);
       }
     });
   });
@@ -368,6 +385,15 @@
   window.addEventListener("offline", () => fail("card.offline"));
   window.addEventListener("online", look);
   sheets.whenClosed(tick);
+  window.card = {
+    ask: ask,
+    act: act,
+    choose: choose,
+    words: words,
+    beforeChoosing: (callback) => {
+      held = callback;
+    },
+  };
   show(state);
   setInterval(tick, 250);
 })();

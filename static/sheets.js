@@ -50,7 +50,8 @@
   }
 
   function keepInside(event) {
-    const stops = sheet.querySelectorAll("button:not([disabled])");
+    const stops = Array.from(sheet.querySelectorAll("button:not([disabled]), input"))
+      .filter((stop) => stop.getClientRects().length);
     const first = stops[0];
     const last = stops[stops.length - 1];
     const at = document.activeElement;

@@ -115,7 +115,11 @@ def use(use: Use, words: Words) -> Mapping[str, object]:
 
 def qr(address: str) -> str:
     """The QR of a code's address as an SVG that fills its place, quiet zone included."""
-    drawn = qr_svg(address)
+    return fitted(qr_svg(address))
+
+
+def fitted(drawn: str) -> str:
+    """A drawn QR as an SVG that fills its place."""
     return _SIZE.sub(r'<svg viewBox="0 0 \1 \2" shape-rendering="crispEdges"', drawn, count=1)
 
 
@@ -128,6 +132,7 @@ def purposes(
             "name": purpose.name,
             "word": words.purpose(purpose.name),
             "fields": words.fields(purpose.attributes),
+            "pin": purpose.pin,
             "open": purpose.level is Level.LIGHT or level is Level.UPGRADED,
         }
         for purpose in purposes.values()

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from flask import (
@@ -68,6 +68,7 @@ class CardPages:
     Args:
         services: the product's services.
         channel: the platform, for OAuth.
+        others: further platforms, each by a word that its browser alone says of itself.
         refused: what `channel.who` raises for a code that is invalid, used, or nobody's.
         unavailable: what it raises when the platform does not answer.
     """
@@ -78,10 +79,13 @@ class CardPages:
         channel: SignIn,
         refused: type[Exception],
         unavailable: type[Exception],
+        others: Mapping[str, SignIn] | None = None,
     ) -> None:
         self._services = services
         self.texts = services.texts
         self._channel = channel
+        self._others = others or {}
+        self._by_name = {each.name: each for each in (channel, *self._others.values())}
         self._refused = refused
         self._unavailable = unavailable
         self.sessions = CardSessions(
@@ -90,28 +94,36 @@ class CardPages:
 
     def enter(self) -> BaseResponse:
         """Send the browser to the platform to find out who is looking."""
+        channel = self._by_name.get(request.args.get("channel", "")) or self._of_browser()
         response = make_response("", 302)
-        state = self.sessions.ask(response)
-        response.location = self._channel.sign_in_address(self._services.address + CALLBACK, state)
+        state = self.sessions.ask(response, channel.name)
+        response.location = channel.sign_in_address(self._services.address + CALLBACK, state)
         response.headers["Cache-Control"] = "no-store"
         return response
+
+    def _of_browser(self) -> SignIn:
+        """The platform whose browser this is, where the address did not name one."""
+        said = request.user_agent.string
+        found = (channel for word, channel in self._others.items() if word in said)
+        return next(found, self._channel)
 
     def back(self) -> BaseResponse:
         """The platform's answer: begin a visit, or say how to come in again."""
         state = request.args.get("state", "")
-        code = request.args.get("code", "")
-        if not self.sessions.asked(request, state):
+        code = request.args.get("code") or request.args.get("auth_code", "")
+        channel = self._by_name.get(self.sessions.asked(request, state))
+        if channel is None:
             return pages.error_page(403, "card.way.browser")
         if not 0 < len(code) <= LONGEST_OAUTH_CODE:
             return self._forget(pages.error_page(400, "card.way.code"), state)
         try:
-            openid = self._channel.who(code)
+            openid = channel.who(code)
         except self._refused:
             return self._forget(pages.error_page(403, "card.way.code"), state)
         except self._unavailable:
             page = pages.error_page(503, "card.way.platform", action="/card")
             return self._forget(page, state)
-        session, put = self.sessions.begin(Holder(self._channel.name, openid))
+        session, put = self.sessions.begin(Holder(channel.name, openid))
         response = make_response(redirect(path_of(session.tag), 303))
         put(response)
         return self._forget(response, state)
@@ -254,6 +266,7 @@ class CardPages:
             "change": state.change,
             "status": state.card.status.value,
             "usable": state.card.status is Status.ACTIVE,
+            "level": state.card.level.value,
             "card": render_template("card/_card.html", card=card_view.card(state.card, words)),
             "uses": render_template("card/_uses.html", uses=uses[:HISTORY_LINES]),
             "approval": self._asked(state, words),
@@ -280,14 +293,15 @@ def blueprint(
     *,
     refused: type[Exception],
     unavailable: type[Exception],
+    others: Mapping[str, SignIn] | None = None,
 ) -> Blueprint:
     """The addresses of the holder's page; `CardPages` says what the arguments are."""
-    card = CardPages(services, channel, refused, unavailable)
+    card = CardPages(services, channel, refused, unavailable, others)
     routes = Blueprint("card", __name__)
     routes.add_url_rule("/card", view_func=card.enter)
     routes.add_url_rule(CALLBACK, view_func=card.back)
     routes.register_error_handler(CredentialError, card.problem)
-    for rule, method, view in (
+    rules: list[tuple[str, str, View]] = [
         ("", "GET", card.page),
         ("code", "GET", card.code),
         ("state", "GET", card.state),
@@ -296,7 +310,8 @@ def blueprint(
         ("unfreeze", "POST", card.unfreeze),
         ("not-me", "POST", card.not_me),
         *card_upgrade.views(services, card.body, card.now),
-    ):
+    ]
+    for rule, method, view in rules:
         routes.add_url_rule(
             f"/card/s/<tag>/{rule}",
             endpoint=view.__name__,
