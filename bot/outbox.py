@@ -23,8 +23,10 @@ yes and striking the message off therefore sends it again: a message twice is th
 | `{channel:openid}:outbox:pause` | there until the first message is tried again |
 | `{channel:openid}:outbox:kept` | list of sealed messages for the next turn; seven days |
 | `{channel:openid}:outbox:lock` | who delivers to this person now |
+| `{channel:openid}:outbox:errors` | list of what the platform answered lately; 20, seven days |
 | `{outbox}:waiting` | sorted set of `channel:openid` by when messages were last put or tried |
 | `{outbox}:dead` | list of sealed dead letters, newest first, at most 1000 |
+| `{outbox}:codes:<YYYYMMDDHH>` | hash: how often the platform answered with which code; nine days |
 """
 
 from __future__ import annotations
@@ -62,6 +64,8 @@ FIRST_WAIT = 1.0
 MOST_WAIT = 120.0
 MOST_KEPT = 20
 MOST_DEAD = 1000
+MOST_FAILURES = 20
+CODES_SECONDS = 9 * 86400
 STUCK_SECONDS = 300.0
 WAITING = "{outbox}:waiting"
 DEAD = "{outbox}:dead"
@@ -80,6 +84,24 @@ class Kept:
 
 
 NOTHING_KEPT = Kept()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failure:
+    """What the platform answered instead of delivering a message, and when."""
+
+    at: float
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a person's messages fare: waiting, kept for the next turn, tries, what went wrong."""
+
+    waiting: int
+    kept: int
+    tries: int
+    failures: tuple[Failure, ...] = ()
 
 
 class Outbox:
@@ -173,6 +195,55 @@ class Outbox:
                 letters.append(DeadLetter.from_json(self._sealer.unseal_json(DEAD, letter)))
         return letters
 
+    def delivery(self, holder: Holder) -> Delivery:
+        """How one person's messages fare, for operators."""
+        queue = _queue(holder)
+        with guard():
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.llen(queue)
+            pipeline.llen(f"{queue}:kept")
+            pipeline.get(f"{queue}:tries")
+            pipeline.lrange(f"{queue}:errors", 0, -1)
+            waiting, kept, tries, errors = pipeline.execute()
+        failures = (error.decode().partition("|") for error in errors)
+        return Delivery(
+            waiting,
+            kept,
+            int(tries or 0),
+            tuple(Failure(float(at), reason) for at, _, reason in failures),
+        )
+
+    def retry(self, holder: Holder) -> int:
+        """Have everything tried again now that waits or was kept; gives how many messages."""
+        queue = _queue(holder)
+        with guard():
+            moved = 0
+            while self._redis.lmove(f"{queue}:kept", queue, "LEFT", "RIGHT"):
+                moved += 1
+            self._redis.delete(f"{queue}:pause", f"{queue}:tries")
+            waiting = int(self._redis.llen(queue))
+            if waiting:
+                self._redis.zadd(WAITING, {_member(holder): self._clock()})
+        if waiting:
+            self._wake(holder, 0.0)
+        return max(waiting, moved)
+
+    def figures(self, hours: int = 24) -> Mapping[str, int]:
+        """How often the platform answered with which code lately, and `dead` letters."""
+        now = self._clock()
+        with guard():
+            pipeline = self._redis.pipeline(transaction=False)
+            for hour in range(hours):
+                pipeline.hgetall(_codes(now - 3600 * hour))
+            pipeline.llen(DEAD)
+            *counts, dead = pipeline.execute()
+        found = {"dead": int(dead)}
+        for count in counts:
+            for code, number in count.items():
+                name = code.decode()
+                found[name] = found.get(name, 0) + int(number)
+        return found
+
     def wake_stuck(self) -> int:
         """Have everything delivered that waited too long, as after the loss of a broker's queue.
 
@@ -191,7 +262,13 @@ class Outbox:
         """Remove everything that waits or is kept for a person who has left."""
         queue = _queue(holder)
         with guard():
-            self._redis.delete(queue, f"{queue}:kept", f"{queue}:tries", f"{queue}:pause")
+            self._redis.delete(
+                queue,
+                f"{queue}:kept",
+                f"{queue}:tries",
+                f"{queue}:pause",
+                f"{queue}:errors",
+            )
             self._redis.zrem(WAITING, _member(holder))
 
     def _deliver_all(self, holder: Holder) -> bool:
@@ -204,23 +281,39 @@ class Outbox:
                 try:
                     channel.send(holder.openid, reply)
                 except PlatformUnavailableError as error:
+                    self._note(holder, error)
                     if self._try_later(holder, error):
                         return False
                     continue
                 except NotDeliveredError as error:
+                    self._note(holder, error)
                     if not self._notified(holder, reply, error):
                         self._keep_messages(holder, ALL, error)
                         return True
                 except UnreachableError as error:
+                    self._note(holder, error)
                     self._bury(holder, self._take(keys=[queue]), str(error))
                     self._redis.delete(f"{queue}:tries")
                     return True
                 except ChannelError as error:
+                    self._note(holder, error)
                     self._keep_messages(holder, 1, error)
                     continue
             self._strike(keys=[queue, f"{queue}:tries"], args=[sealed])
             self._redis.pexpire(f"{queue}:lock", int(LOCK_SECONDS * 1000))
         return True
+
+    def _note(self, holder: Holder, error: ChannelError) -> None:
+        """Keep what the platform answered, for operators."""
+        key, now = f"{_queue(holder)}:errors", self._clock()
+        codes = _codes(now)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.rpush(key, f"{now:.3f}|{str(error)[:200]}")
+        pipeline.ltrim(key, -MOST_FAILURES, -1)
+        pipeline.expire(key, KEPT_SECONDS)
+        pipeline.hincrby(codes, str(getattr(error, "code", type(error).__name__)), 1)
+        pipeline.expire(codes, CODES_SECONDS)
+        pipeline.execute()
 
     def _notified(self, holder: Holder, reply: Reply, refusal: NotDeliveredError) -> bool:
         """Whether the message went another way, one for which the rules leave room."""
@@ -292,6 +385,10 @@ def _script(name: str) -> str:
 
 def _queue(holder: Holder) -> str:
     return f"{holder.tag}:outbox"
+
+
+def _codes(at: float) -> str:
+    return f"{{outbox}}:codes:{time.strftime('%Y%m%d%H', time.gmtime(at))}"
 
 
 def _member(holder: Holder) -> str:

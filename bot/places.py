@@ -51,7 +51,6 @@ class Places:
     def note(self, pipeline: Any, before: Conversation, after: Conversation) -> None:
         """Add to a pipeline what a turn changed of a person's place."""
         name = f"{after.holder.channel}:{after.holder.openid}"
-        pipeline = self._redis.pipeline(transaction=False)
         away = after.step in ("", self._home)
         if before.step != after.step:
             if before.step not in ("", self._home):

@@ -1,0 +1,211 @@
+"""What an operator may do for one person in the talk. The console asks; it decides who may.
+
+While an operator has the talk, the bot answers nothing but what cannot wait (freezing the card,
+answering a hotel's question); what it had begun before, such as checking a photo, is still told.
+An operator who forgets to hand back is helped by the clock.
+
+A person can be moved back to a step that was passed, or home, never on: no check is skipped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Callable, Sequence
+
+from bot.conversations import Conversations
+from bot.engine import Conversation
+from bot.outbox import Delivery, Outbox
+from bot.transcripts import OPERATOR, About, Entry, Note, Transcripts, mask
+from credentials.errors import CredentialError
+from credentials.limits import Limits
+from credentials.model import Holder
+from handlers.steps import Ask, Dialog, Work
+from handlers.turn import Kind, Say
+
+HELP_SECONDS = 30 * 60.0
+LONGEST_MESSAGE = 600
+MOST_LABELS = 8
+LONGEST_LABEL = 24
+TEST_LABEL = "test"
+
+
+class AssistError(CredentialError):
+    """What cannot be done for a person.
+
+    bad_message, bad_step, not_helping (nobody has taken the talk over), taken (another operator
+    has), bad_label.
+    """
+
+    code = "bad_message"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Person:
+    """One person as an operator sees them."""
+
+    conversation: Conversation
+    transcript: Sequence[Entry]
+    notes: Sequence[Note]
+    about: About
+    delivery: Delivery
+    back_to: Sequence[str]
+
+
+class Assist:
+    """The helping hand. Every method raises UnavailableError, and BusyError for a busy talk.
+
+    Args:
+        dialog: the conversation.
+        conversations: each person's place.
+        transcripts: what was said, notes, labels.
+        outbox: what is sent.
+        limits: attempts that are counted.
+        ask_again: asks a person's pending question.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        dialog: Dialog,
+        conversations: Conversations,
+        transcripts: Transcripts,
+        outbox: Outbox,
+        *,
+        limits: Limits,
+        ask_again: Callable[[Holder], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._dialog = dialog
+        self._conversations = conversations
+        self._transcripts = transcripts
+        self._outbox = outbox
+        self._limits = limits
+        self._ask_again = ask_again
+        self._clock = clock
+
+    def person(self, holder: Holder) -> Person:
+        """Everything about one person's talk."""
+        conversation = self._conversations.look(holder)
+        return Person(
+            conversation,
+            self._transcripts.read(holder),
+            self._transcripts.notes(holder),
+            self._transcripts.about(holder),
+            self._outbox.delivery(holder),
+            self._back_to(conversation),
+        )
+
+    def take_over(self, holder: Holder, operator: str) -> None:
+        """Have the bot be silent; the person is told nothing until the operator writes.
+
+        Raises:
+            AssistError: taken, when another operator has the talk.
+        """
+        now = self._clock()
+        conversation = self._conversations.look(holder)
+        if conversation.helper not in ("", operator) and now < conversation.helped_until:
+            raise AssistError("taken", by=conversation.helper)
+        self._conversations.change(holder, helper=operator, helped_until=now + HELP_SECONDS)
+        about = self._transcripts.about(holder)
+        self._transcripts.describe(holder, dataclasses.replace(about, assigned=operator))
+
+    def hand_back(self, holder: Holder) -> None:
+        """Have the bot go on: it asks its pending question again."""
+        self._conversations.hand_back(holder)
+        self._ask_again(holder)
+
+    def send(self, holder: Holder, operator: str, text: str) -> None:
+        """Send a message of an operator's own words.
+
+        Raises:
+            AssistError: bad_message; not_helping, unless the operator has the talk.
+        """
+        said = text.strip()
+        if not said or len(said) > LONGEST_MESSAGE:
+            raise AssistError("bad_message", limit=LONGEST_MESSAGE)
+        now = self._clock()
+        conversation = self._conversations.look(holder)
+        if conversation.helper != operator or now >= conversation.helped_until:
+            raise AssistError("not_helping")
+        self._outbox.put(holder, [Say(said)], f"operator:{secrets.token_hex(8)}")
+        masked = mask(said, conversation.given)
+        entry = Entry(now, OPERATOR, "text", masked, said, conversation.step, operator)
+        self._transcripts.add(holder, [entry])
+        self._conversations.change(holder, helped_until=now + HELP_SECONDS)
+
+    def move(self, holder: Holder, step: str) -> None:
+        """Move a person back to a step that was passed, which is then asked; or home.
+
+        Raises:
+            AssistError: bad_step.
+        """
+        conversation = self._conversations.look(holder)
+        if step not in self._back_to(conversation):
+            raise AssistError("bad_step", step=step[:40])
+        home = step == self._dialog.home
+        given = {} if home else conversation.given
+        self._conversations.change(
+            holder, step=step, aside="", job="", attempts=0, since=self._clock(), given=given
+        )
+        self._ask_again(holder)
+
+    def another_attempt(self, holder: Holder) -> None:
+        """Forget the attempts that a person used up, at this step and with the face check."""
+        self._limits.forget("face", holder.tag)
+        self._conversations.change(holder, attempts=0)
+        self._ask_again(holder)
+
+    def resend(self, holder: Holder) -> int:
+        """Have everything tried again that waits or was kept; gives how many messages.
+
+        With nothing waiting, the pending question is asked again.
+        """
+        count = self._outbox.retry(holder)
+        if not count:
+            self._ask_again(holder)
+        return count
+
+    def note(self, holder: Holder, operator: str, text: str) -> None:
+        """Write a note for other operators.
+
+        Raises:
+            AssistError: bad_message.
+        """
+        if not text.strip() or len(text) > LONGEST_MESSAGE:
+            raise AssistError("bad_message", limit=LONGEST_MESSAGE)
+        self._transcripts.note(holder, operator, text.strip())
+
+    def label(self, holder: Holder, labels: Sequence[str]) -> None:
+        """Set a person's labels; `test` keeps the conversation out of the real figures.
+
+        Raises:
+            AssistError: bad_label.
+        """
+        wanted = tuple(dict.fromkeys(label.strip() for label in labels if label.strip()))
+        fit = all(len(label) <= LONGEST_LABEL and label.isprintable() for label in wanted)
+        if len(wanted) > MOST_LABELS or not fit:
+            raise AssistError("bad_label", limit=MOST_LABELS)
+        about = self._transcripts.about(holder)
+        self._transcripts.describe(holder, dataclasses.replace(about, labels=wanted))
+        self._conversations.change(holder, test=TEST_LABEL in wanted)
+
+    def assign(self, holder: Holder, operator: str) -> None:
+        """Say whose task a person is; nobody's with an empty name."""
+        about = self._transcripts.about(holder)
+        self._transcripts.describe(holder, dataclasses.replace(about, assigned=operator))
+
+    def _back_to(self, conversation: Conversation) -> list[str]:
+        """The steps that were passed, in the dialog's order, after home."""
+        names = list(self._dialog.steps)
+        home = self._dialog.home
+        if conversation.step in ("", home) or conversation.step not in names:
+            return []
+        passed = names[: names.index(conversation.step) + 1]
+        return [name for name in passed if name == home or _may_return(self._dialog.steps[name])]
+
+
+def _may_return(step: Ask | Work) -> bool:
+    """Whether a step may be gone back to: not the face check's, which a work prepares and guards."""
+    return isinstance(step, Ask) and not step.aside and Kind.VIDEO not in step.kinds
