@@ -60,6 +60,7 @@ class Seen:
         expression: all figures.
         distance: from the portrait, or without one from the first frame that counts.
         same_person: whether it is the same person as the others and as the portrait.
+        pixels: the frame itself, decoded.
     """
 
     number: int
@@ -69,6 +70,7 @@ class Seen:
     expression: Expression
     distance: float
     same_person: bool
+    pixels: Pixels = dataclasses.field(repr=False, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -264,6 +266,7 @@ def _judge(
             expression=look.expression,
             distance=apart[i],
             same_person=together[i] and apart[i] <= SAME_PERSON,
+            pixels=look.pixels,
         )
         for i, (asked, look) in enumerate(counting)
     )
