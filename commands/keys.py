@@ -1,9 +1,11 @@
-"""`keys rotate`: a new master key, and with it a new signing key, becomes the current one."""
+"""`keys`: a new master key, and with it a new signing key; what older ones sealed, sealed anew."""
 
 from __future__ import annotations
 
 import base64
 import secrets
+import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +15,9 @@ from credentials.keyring import KEY_BYTES, LARGEST_VERSION, rotate_file
 from credentials.model import Actor
 from settings import Settings
 
+if TYPE_CHECKING:
+    from credentials.services import Services
+
 
 @click.group()
 def keys() -> None:
@@ -20,8 +25,9 @@ def keys() -> None:
 
 
 @keys.command()
+@click.option("--reseal", "then", is_flag=True, help="Then seal everything anew under it.")
 @click.pass_obj
-def rotate(opener: Opener) -> None:
+def rotate(opener: Opener, *, then: bool) -> None:
     """Make a new key current; the old ones stay readable.
 
     With keys in VAR_DIR the running product takes the new one within a second. With MASTER_KEYS
@@ -32,12 +38,46 @@ def rotate(opener: Opener) -> None:
     if settings.master_keys:
         click.echo(f"MASTER_KEYS={_with_a_new_one(settings.master_keys)}")
         click.echo("Set this for every process and restart them one by one.", err=True)
+        if then:
+            click.echo("When all have it, run `python app.py keys reseal`.", err=True)
         return
     with opened(opener) as services:
         version = rotate_file(run.master_keys_path(settings))
         services.audit.note("keys_rotated", Actor("operator", "command line"), f"v{version}")
         services.index.reseal()
-    click.echo(f"master key {version} is current; the earlier ones are still readable")
+        click.echo(f"master key {version} is current; the earlier ones are still readable")
+        if then:
+            _reseal(services)
+
+
+@keys.command()
+@click.pass_obj
+def reseal(opener: Opener) -> None:
+    """Seal anew what earlier keys sealed, while the product runs.
+
+    May be stopped and started again: it goes on where it was. Nothing waits for it.
+    """
+    with opened(opener) as services:
+        _reseal(services)
+
+
+def _reseal(services: Services) -> None:
+    version = services.keyring.current
+    services.audit.note("resealing", Actor("operator", "command line"), f"v{version}")
+    last = None
+    with click.progressbar(length=1, label="re-sealing", file=sys.stderr) as bar:
+        for last in services.resealing.run():
+            bar.length = max(last.total, 1)
+            bar.update(min(last.done, last.total) - bar.pos)
+    changed = last.changed if last else 0
+    services.audit.note("resealed", Actor("operator", "command line"), f"v{version}")
+    click.echo(f"{changed} values sealed anew; everything is under master key {version}")
+    if len(services.keyring.versions) > 1:
+        click.echo(
+            "keep the earlier keys until the audit is archived (`audit archive --all`): "
+            "they prove its older entries",
+            err=True,
+        )
 
 
 def _with_a_new_one(entries: tuple[str, ...]) -> str:

@@ -113,10 +113,12 @@ class Pins:
         Raises:
             PinError: pin_required for an empty one, pin_unset, wrong_pin, pin_locked.
         """
-        sealed = self._compared(credential_id, pin)
-        arguments = (sealed, target, ENTERED_SECONDS)
-        if not self._store.run("pin_grant", (pin_key(credential_id),), arguments):
-            raise PinError("wrong_pin", left=TRIES)
+        for _ in range(2):  # between comparing and granting it may have been sealed anew
+            sealed = self._compared(credential_id, pin)
+            arguments = (sealed, target, ENTERED_SECONDS)
+            if self._store.run("pin_grant", (pin_key(credential_id),), arguments):
+                return
+        raise PinError("wrong_pin", left=TRIES)
 
     def entered(self, credential_id: str, target: str) -> bool:
         """Whether a PIN that was entered for this still counts."""

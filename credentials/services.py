@@ -19,6 +19,7 @@ from credentials.limits import Limits
 from credentials.pins import Pins
 from credentials.purposes import PURPOSES, Purpose
 from credentials.renewal import Renewals, Tell, tell_no_account
+from credentials.resealing import Resealing
 from credentials.rollout import Rollout
 from credentials.sealing import BlindIndex, Sealer
 from credentials.store import Store
@@ -58,6 +59,7 @@ class Services:
     renewals: Renewals
     expiry: Expiry
     waiting: Waiting
+    resealing: Resealing
 
 
 def build(
@@ -114,6 +116,7 @@ def build(
         cases=Cases(store, sealer),
         renewals=Renewals(store, sealer, cards, authority, tell),
         expiry=Expiry(store, cards, tell),
+        resealing=Resealing(store, sealer),
         waiting=Waiting(database, sealer, index, where, tell),
         upgrades=Upgrades(store, sealer, index, terminals, Limits(database)),
     )

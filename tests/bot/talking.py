@@ -18,6 +18,7 @@ from bot.outbox import Outbox
 from bot.talk import Talk
 from credentials.authority import EmbeddedRegistry
 from credentials.errors import UnavailableError
+from credentials.keyring import Keyring
 from credentials.model import Holder, Person, Verifier
 from credentials.sealing import BlindIndex, Sealer
 from credentials.services import Services, build
@@ -219,9 +220,14 @@ def words(reply: Reply | None) -> str:
 
 
 def make_world(
-    database: redis.Redis, address: str, *, liveness: str = "unsafe-none", rollout: str = ""
+    database: redis.Redis,
+    address: str,
+    *,
+    liveness: str = "unsafe-none",
+    rollout: str = "",
+    keyring: Keyring | None = None,
 ) -> World:
-    keyring = ring()
+    keyring = keyring or ring()
     sealer = Sealer(keyring)
     registry = Registry(database, sealer, BlindIndex(database, sealer))
     jobs = Jobs.at("", address)
