@@ -18,7 +18,9 @@ import redis
 from flask import Blueprint, Flask
 
 from bot import news
-from bot.channel import PlatformUnavailableError, UnreachableError
+from bot.alipay import webhook as alipay_webhook
+from bot.alipay.channel import AlipayChannel
+from bot.channel import Channel, PlatformUnavailableError, UnreachableError
 from bot.conversations import Conversations
 from bot.jobs import Jobs, run_worker
 from bot.outbox import Outbox
@@ -75,6 +77,7 @@ class Parts:
     jobs: Jobs
     talk: Talk
     outbox: Outbox
+    alipay: AlipayChannel | None = None
 
 
 def keyring_of(settings: Settings) -> Keyring:
@@ -127,18 +130,22 @@ def put_together(settings: Settings) -> Parts:
     jobs = Jobs.at(settings.jobs_url, url)
     services = services_of(settings, database, jobs)
     channel = WeChatChannel(settings, database, services.sealer)
+    alipay = AlipayChannel(settings) if settings.alipay_app_id else None
+    channels: dict[str, Channel] = {
+        each.name: each for each in (channel, alipay) if each is not None
+    }
     conversations = Conversations(database, services.sealer, home=DIALOG.home)
-    outbox = Outbox(database, services.sealer, {channel.name: channel}, jobs.enqueue)
+    outbox = Outbox(database, services.sealer, channels, jobs.enqueue)
     talk = Talk(
         DIALOG,
         services,
         conversations,
         jobs=jobs,
         outbox=outbox,
-        channels={channel.name: channel},
+        channels=channels,
         liveness=settings.liveness,
     )
-    return Parts(settings, services, channel, conversations, jobs, talk, outbox)
+    return Parts(settings, services, channel, conversations, jobs, talk, outbox, alipay)
 
 
 def create_app(settings: Settings) -> Flask:
@@ -156,7 +163,10 @@ def create_app(settings: Settings) -> Flask:
         parts.channel,
         refused=UnreachableError,
         unavailable=PlatformUnavailableError,
+        others={parts.alipay.browser: parts.alipay} if parts.alipay else None,
     )
+    if parts.alipay:
+        app.register_blueprint(alipay_webhook.blueprint(parts.talk.take, settings, services.redis))
     for blueprint in (
         health.blueprint(_probes(parts)),
         webhook.blueprint(parts.talk.receive, settings, services.redis),

@@ -109,6 +109,12 @@ class Settings(BaseSettings):
             found.append("AUTHORITY_URL must begin with https://")
         if self.liveness == "unsafe-none":
             found.append("LIVENESS=unsafe-none accepts a photo of a photo; set it to challenge")
+        if self.alipay_app_id:
+            found += [
+                f"{name.upper()} is not set, and ALIPAY_APP_ID is"
+                for name in ("alipay_private_key", "alipay_public_key")
+                if not getattr(self, name)
+            ]
         found += master_key_problems(self.master_keys)
         if self.wechat_aes_key and not _is_aes_key(self.wechat_aes_key):
             found.append("WECHAT_AES_KEY must be the 43 characters of the EncodingAESKey")

@@ -23,6 +23,7 @@ from granian.log import LogLevels
 from commands import embedded
 from commands.context import Opener
 from commands.demo import PASSWORD_FILE, USER, fill
+from commands.life import account as account_of_life
 from commands.supervisor import Child, Supervisor
 from credentials.keyring import make_file
 from settings import Settings
@@ -143,25 +144,37 @@ def _demo(
     secret = secrets.token_urlsafe(24)
     added["WECHAT_API_BASE"] = f"http://{settings.host}:{port}"
     added[DEMO_SECRET] = secret
+    here = f"http://{settings.host}:{settings.port}"
+    life: dict[str, str] = {}
+    if not settings.alipay_app_id:
+        told, life = account_of_life(here, added["WECHAT_API_BASE"])
+        added |= told
     supervisor.add(
         Child(
             "simulator",
             [sys.executable, "-m", "simulator", "--host", settings.host, "--port", str(port)],
             environment
             | {
-                "SIM_WEBHOOK": f"http://{settings.host}:{settings.port}/wechat",
+                **life,
+                "SIM_WEBHOOK": f"{here}/wechat",
+                "SIM_MODE": os.environ.get("SIM_MODE") or _mode(added),
                 "SIM_APP_ID": added["WECHAT_APP_ID"],
                 "SIM_SECRET": added["WECHAT_APP_SECRET"],
                 "SIM_TOKEN": added["WECHAT_TOKEN"],
                 "SIM_AES_KEY": added["WECHAT_AES_KEY"],
                 "SIM_FOLDER": str(settings.var_dir.resolve() / "simulator"),
-                "SIM_CITIZENS_URL": f"http://{settings.host}:{settings.port}/demo/citizens",
+                "SIM_CITIZENS_URL": f"{here}/demo/citizens",
                 "SIM_CITIZENS_KEY": secret,
             },
             patience=5,
         )
     )
     return added
+
+
+def _mode(account: dict[str, str]) -> str:
+    """How the simulator pushes: without an EncodingAESKey it cannot be sealed."""
+    return "safe" if account["WECHAT_AES_KEY"] else "plain"
 
 
 def master_keys_path(settings: Settings) -> Path:

@@ -35,6 +35,10 @@ class Config:
         touch_window: seconds that the second quota lasts.
         media_life: seconds that temporary media are kept.
         oauth_domain: host that OAuth may return to; empty: any.
+        alipay_app_id: of a life account that is played as well; empty: none.
+        alipay_webhook, alipay_private_key, alipay_app_public_key: its server's address, the
+            platform's own key and the application's public one, as bare base64.
+        alipay_charset: in which its pushes are written.
     """
 
     webhook: str
@@ -59,6 +63,11 @@ class Config:
     touch_window: float = 60.0
     media_life: float = 72 * HOUR
     oauth_domain: str = ""
+    alipay_app_id: str = ""
+    alipay_webhook: str = ""
+    alipay_private_key: str = ""
+    alipay_app_public_key: str = ""
+    alipay_charset: str = "GBK"
 
 
 def parse(
@@ -93,6 +102,11 @@ def parse(
     option("citizens-url", "", "the made-up citizens' address")
     option("citizens-key", "", "bearer token for that address")
     option("oauth-domain", "", "the only host OAuth returns to")
+    option("alipay-app-id", "", "AppID of a life account to play as well")
+    option("alipay-webhook", "http://127.0.0.1:8000/alipay", "the life account's server")
+    option("alipay-private-key", "", "the life account platform's private key")
+    option("alipay-app-public-key", "", "the life account's public key")
+    option("alipay-charset", "GBK", "GBK or UTF-8 pushes of the life account")
     option("message-quota", str(Config.message_quota), "customer messages after a message")
     given = vars(parser.parse_args(arguments))
     host, port = given.pop("host"), int(given.pop("port"))

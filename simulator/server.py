@@ -13,6 +13,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from simulator import config as configuration
 from simulator import control
+from simulator.alipay import server as alipay
+from simulator.alipay.life import Life, LifeConfig
 from simulator.citizens import Citizens
 from simulator.config import Config
 from simulator.pages import page
@@ -36,6 +38,8 @@ def create_simulator(config: Config, platform: Platform | None = None) -> Flask:
     citizens = Citizens(config.citizens_url, config.citizens_key)
     app.register_blueprint(api.blueprint(platform))
     app.register_blueprint(control.blueprint(platform, citizens))
+    if config.alipay_app_id:
+        app.register_blueprint(alipay.blueprint(_life_of(config)))
 
     @app.get("/simulator")
     def phones() -> Response:
@@ -50,6 +54,19 @@ def create_simulator(config: Config, platform: Platform | None = None) -> Flask:
         return jsonify({"errcode": 43002, "errmsg": "require POST method"}), 405
 
     return app
+
+
+def _life_of(config: Config) -> Life:
+    return Life(
+        LifeConfig(
+            config.alipay_app_id,
+            config.alipay_private_key,
+            config.alipay_app_public_key,
+            config.alipay_webhook,
+            base=config.base,
+            charset=config.alipay_charset,
+        )
+    )
 
 
 class _Quiet(WSGIRequestHandler):

@@ -70,12 +70,12 @@ class CardSessions:
         self._secure = secure
         self._clock = clock
 
-    def ask(self, response: Response) -> str:
-        """A new OAuth state, bound to the browser that gets `response`."""
+    def ask(self, response: Response, channel: str) -> str:
+        """A new OAuth state for a channel, bound to the browser that gets `response`."""
         state = secrets.token_hex(16)
         response.set_cookie(
             STATE_COOKIE + state[:8],
-            state,
+            f"{state}.{channel}",
             max_age=STATE_SECONDS,
             path=CALLBACK,
             secure=self._secure,
@@ -84,10 +84,11 @@ class CardSessions:
         )
         return state
 
-    def asked(self, request: Request, state: str) -> bool:
-        """Whether this browser is the one that began with `state`."""
-        kept = request.cookies.get(STATE_COOKIE + state[:8], "")
-        return len(state) == 32 and hmac.compare_digest(kept.encode(), state.encode())
+    def asked(self, request: Request, state: str) -> str:
+        """The channel that this browser was sent to with `state`; empty if it never was."""
+        kept, _, channel = request.cookies.get(STATE_COOKIE + state[:8], "").partition(".")
+        same = hmac.compare_digest(kept.encode(), state.encode())
+        return channel if len(state) == 32 and same else ""
 
     def answered(self, response: Response, state: str) -> None:
         """Forget `state`: a callback's address works once."""

@@ -1,0 +1,1 @@
+"""Alipay's life account as a channel: its webhook, its gateway, and their signatures."""
