@@ -10,6 +10,8 @@ import functools
 import warnings
 from typing import Any
 
+from PIL import ImageFile
+
 
 @functools.cache
 def _library() -> Any:
@@ -18,6 +20,8 @@ def _library() -> Any:
         # It looks its files up through pkg_resources, which setuptools deprecates.
         warnings.simplefilter("ignore")
         from face_recognition import api  # noqa: PLC0415 - 1.5 s and 150 MB: on first use
+    # It also tells Pillow, for the whole process, to make up the rest of truncated pictures.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     return api
 
 

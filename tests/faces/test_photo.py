@@ -12,7 +12,7 @@ import pillow_heif
 import pytest
 from PIL import Image, PngImagePlugin
 
-from faces import photo
+from faces import models, photo
 from faces.errors import PhotoError
 from tests.faces import warping
 
@@ -119,6 +119,12 @@ def test_a_jpeg_bomb_is_refused_by_its_header(grace: Image.Image) -> None:
 def test_a_file_that_ends_too_early(grace: Image.Image, kind: str, share: float) -> None:
     data = heic(grace) if kind == "HEIC" else saved(grace, kind)
     assert refusal(data[: int(len(data) * share)]) == "truncated"
+
+
+def test_a_truncated_file_is_refused_after_the_models_are_loaded_too(grace: Image.Image) -> None:
+    models.load()  # face_recognition turns Pillow's own check off when it is imported
+    data = saved(grace, "JPEG")
+    assert refusal(data[: len(data) // 2]) == "truncated"
 
 
 def test_metadata_and_passengers_do_not_survive(grace: Image.Image) -> None:
