@@ -103,3 +103,15 @@ for (const select of document.querySelectorAll(".filters select")) {
 
 growOlder();
 setInterval(renew, ASK_MS);
+
+// --- canned replies -----------------------------------------------------------------
+
+for (const button of document.querySelectorAll("[data-canned]")) {
+  button.addEventListener("click", () => {
+    const field = $("text");
+    field.value = [field.value.trim(), button.dataset.canned].filter(Boolean).join("\n");
+    field.focus();
+  });
+}
+
+for (const talk of document.querySelectorAll(".talk")) talk.scrollTop = talk.scrollHeight;

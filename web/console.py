@@ -1,4 +1,7 @@
-"""The operators' page: who is stuck now, what was verified, whose card, which verifiers.
+"""The operators' pages: who is stuck now, what was verified, whose card, which verifiers.
+
+Further places (one person, the flow, health, texts, accounts) are modules of their own, which
+`blueprint` is given.
 
 What an operator may do follows from the role, and every act is written into the audit with who
 and why; an act that is beyond the role is refused and written down too.
@@ -16,12 +19,21 @@ answered 304 while nothing changed; a connection held open would cost a worker.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
-from flask import Blueprint, make_response, redirect, render_template, request
-from werkzeug.exceptions import Forbidden, NotFound
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+)
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from credentials import id_number
@@ -29,6 +41,17 @@ from credentials.accounts import Role
 from credentials.errors import LifecycleError
 from credentials.model import Actor, Card, Holder, Status
 from web import pages, shown, sign_in
+from web.console_shared import (
+    LONGEST_QUERY,
+    Register,
+    actor,
+    allowed,
+    argument,
+    listed,
+    reason,
+    require,
+    table,
+)
 from web.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -37,10 +60,21 @@ if TYPE_CHECKING:
 LIVE_ROWS = 200
 LAST_ROWS = 200
 HISTORY_ROWS = 50
-LONGEST_QUERY = 64
-LONGEST_REASON = 200
-SHORTEST_REASON = 3
-SORTS = {"since": "since", "step": "step", "holder": "openid"}
+EXPORT_ROWS = 10_000
+SLOT_S = 15
+PLACES = (
+    ("live", "/console"),
+    ("flow", "/console/flow"),
+    ("reviews", "/console/reviews"),
+    ("cases", "/console/cases"),
+    ("verifications", "/console/verifications"),
+    ("cards", "/console/cards"),
+    ("verifiers", "/console/verifiers"),
+    ("health", "/console/health"),
+    ("texts", "/console/texts"),
+    ("team", "/console/team"),
+)
+SIGNS = ("human", "stuck", "silent")
 ACTIONS = {"freeze": Role.REVIEWER, "unfreeze": Role.REVIEWER, "revoke": Role.ADMIN}
 OPEN_TO = {
     Status.ACTIVE: ("freeze", "revoke"),
@@ -72,71 +106,114 @@ class LivePlace(Protocol):
     def stuck(self) -> bool:
         """Whether the step failed several times."""
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing was heard for ten minutes."""
+
 
 class LiveConversations(Protocol):
     """The talks that are going on; `bot.conversations.Conversations` is one."""
 
-    def live(self, limit: int) -> Sequence[LivePlace]:
-        """Who is in the middle of something, waiting longest first."""
+    def live(self, limit: int, step: str) -> Sequence[LivePlace]:
+        """Who is in the middle of something, or at a step, waiting longest first."""
+
+    def signs(self) -> Mapping[str, int]:
+        """How many asked for a human, are stuck, and are silent."""
+
+    def change_number(self) -> int:
+        """A number that grows with every change; one key is read."""
 
     def counts(self) -> Mapping[str, int]:
         """How many people are at each step."""
 
 
-def blueprint(services: Services, live: LiveConversations) -> Blueprint:
-    """The routes below `/console`."""
+def blueprint(
+    services: Services, live: LiveConversations, places: Sequence[Register] = ()
+) -> Blueprint:
+    """The routes below `/console`.
+
+    Args:
+        services: the card's services.
+        live: the talks that are going on.
+        places: what adds the further places.
+    """
     routes = Blueprint("console", __name__, url_prefix="/console")
     sessions = Sessions("console", services.operators, services.redis, services.keyring)
     sign_in.register(routes, sessions, services)
     routes.add_app_template_filter(shown.clock, "clock")
+    routes.context_processor(lambda: {"console_places": _places()})
     _register_live(routes, services, live)
     _register_verifications(routes, services)
     _register_cards(routes, services)
     _register_actions(routes, services)
+    for place in places:
+        place(routes)
     return routes
+
+
+def _places() -> list[tuple[str, str]]:
+    """The places that this console has, with their addresses."""
+    known = {rule.rule for rule in current_app.url_map.iter_rules()}
+    return [(name, path) for name, path in PLACES if path in known]
 
 
 def _register_live(routes: Blueprint, services: Services, live: LiveConversations) -> None:
     @routes.get("", strict_slashes=False)
     def talks() -> BaseResponse:
-        """Show the conversations that are going on."""
-        step, query, sort = _argument("step"), _argument("q"), _argument("sort")
+        """Show the conversations that are going on; unchanged, one key answers."""
+        step, query = argument("step"), argument("q")
+        sort, sign = argument("sort"), argument("sign")
+        slot = int(time.time()) // SLOT_S  # marks for silence come with time, not with a change
+        told = (live.change_number(), slot, request.full_path, pages.language())
+        tag = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+        if request.headers.get("X-Fragment") == "1" and request.if_none_match.contains(tag):
+            return Response(status=304, headers={"ETag": f'"{tag}"'})
         places = [
             place
-            for place in live.live(LIVE_ROWS)
-            if (not step or place.step == step)
-            and (not query or query.lower() in place.holder.openid.lower())
+            for place in live.live(LIVE_ROWS, step)
+            if (not query or query.lower() in place.holder.openid.lower())
+            and (sign not in SIGNS or getattr(place, sign))
         ]
         if sort == "step":
             places.sort(key=lambda place: (place.step, place.since))
         elif sort == "holder":
             places.sort(key=lambda place: place.holder.openid)
         counts = {name: count for name, count in live.counts().items() if count or name == step}
-        return _list(
+        answer = listed(
             "console_live.html",
+            "live",
             places=places,
             counts=counts,
+            signs=live.signs(),
+            sign=sign,
             step=step,
             query=query,
             sort=sort or "since",
-            step_name=_step_names(services),
+            step_name=step_names(services),
         )
+        answer.set_etag(tag)
+        return answer
 
-    @routes.get("/holders/<channel>/<openid>")
-    def holder(channel: str, openid: str) -> BaseResponse:
-        """Lead from a conversation to the person's card, if there is one."""
-        card = services.cards.of(Holder(channel[:16], openid[:LONGEST_QUERY]))
-        if card is not None:
-            return redirect(f"/console/cards/{card.credential_id}")
-        page = render_template("console_no_card.html", channel=channel, openid=openid, place="live")
-        return make_response(page)
+    @routes.get("/live.csv")
+    def talks_file() -> BaseResponse:
+        """The same as a file to keep; written into the audit."""
+        require(services, Role.REVIEWER, "export")
+        services.audit.note("exported", actor(), "live")
+        rows = (
+            (place.holder.channel, place.holder.openid, place.step, round(place.since),
+             place.human, place.stuck, place.silent)
+            for place in live.live(EXPORT_ROWS, "")
+        )  # fmt: skip
+        return table(
+            "live", ("channel", "openid", "step", "since", "human", "stuck", "silent"), rows
+        )
 
 
 def _register_verifications(routes: Blueprint, services: Services) -> None:
     @routes.get("/verifications")
     def verifications() -> BaseResponse:
         """Show the last verifications of all verifiers."""
-        state, purpose, query = _argument("state"), _argument("purpose"), _argument("q")
+        state, purpose, query = argument("state"), argument("purpose"), argument("q")
         rows = shown.recent(
             services.verifications.recent_everywhere(LAST_ROWS), services.texts, pages.language()
         )
@@ -147,8 +224,9 @@ def _register_verifications(routes: Blueprint, services: Services) -> None:
             and (not purpose or row["purpose_name"] == purpose)
             and (not query or query.lower() in f"{row['verifier']} {row['desk']}".lower())
         ]
-        return _list(
+        return listed(
             "console_verifications.html",
+            "verifications",
             rows=rows,
             state=state,
             purpose=purpose,
@@ -159,9 +237,19 @@ def _register_verifications(routes: Blueprint, services: Services) -> None:
     @routes.get("/verifiers")
     def verifiers() -> BaseResponse:
         """Show who may scan, and for what."""
-        query = _argument("q")
+        query = argument("q")
         found = [one for one in services.verifiers.all() if query.lower() in one.name.lower()]
-        return _list("console_verifiers.html", verifiers=found, query=query)
+        return listed("console_verifiers.html", "verifiers", verifiers=found, query=query)
+
+    @routes.get("/verifications.csv")
+    def verifications_file() -> BaseResponse:
+        """The last verifications as a file to keep; written into the audit."""
+        require(services, Role.REVIEWER, "export")
+        services.audit.note("exported", actor(), "verifications")
+        found = services.verifications.recent_everywhere(EXPORT_ROWS)
+        names = ("at", "verifier", "desk", "purpose", "level", "state", "credential_id")
+        rows = shown.recent(found, services.texts, pages.language())
+        return table("verifications", names, ([row[name] for name in names] for row in rows))
 
 
 def _register_cards(routes: Blueprint, services: Services) -> None:
@@ -176,7 +264,7 @@ def _register_cards(routes: Blueprint, services: Services) -> None:
         query = request.form.get("q", "").strip()[:LONGEST_QUERY]
         kind, card = _find(services, query)
         about = card.credential_id if card else "-"
-        services.audit.note("card_looked_up", _actor(), about, how=kind)
+        services.audit.note("card_looked_up", actor(), about, how=kind)
         if card is not None:
             return redirect(f"/console/cards/{card.credential_id}", 303)
         page = render_template("console_cards.html", place="cards", missing=True, kind=kind)
@@ -202,15 +290,12 @@ def _register_actions(routes: Blueprint, services: Services) -> None:
         if action not in acts:
             raise NotFound
         found = _card(services, credential_id)
-        if not _may(action):
-            services.audit.note("action_refused", _actor(), credential_id, action=action)
-            log.warning("action_refused", action=action, operator=sign_in.name())
-            raise Forbidden
-        reason = " ".join(request.form.get("reason", "").split())
-        if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
+        require(services, ACTIONS[action], action, credential_id)
+        why = reason()
+        if not why:
             return _card_page(services, found, error="reason", status=422)
         try:
-            acts[action](credential_id, _actor(), reason)
+            acts[action](credential_id, actor(), why)
         except LifecycleError:
             return _card_page(services, _card(services, credential_id), error="status", status=409)
         return redirect(f"/console/cards/{credential_id}", 303)
@@ -220,26 +305,15 @@ def _card_page(
     services: Services, found: Card, *, error: str = "", status: int = 200
 ) -> BaseResponse:
     history = services.cards.history(found.credential_id, HISTORY_ROWS)
-    return _list(
+    return listed(
         "console_card.html",
+        "cards",
         status=status,
         card=found,
         error=error,
-        actions=[name for name in OPEN_TO.get(found.status, ()) if _may(name)],
+        actions=[name for name in OPEN_TO.get(found.status, ()) if allowed(ACTIONS[name])],
         history=shown.history(history, services.texts, pages.language()),
     )
-
-
-def _list(template: str, *, status: int = 200, **values: object) -> BaseResponse:
-    """A page whose middle is asked for again and again; unchanged, it is answered 304."""
-    fragment = request.headers.get("X-Fragment") == "1"
-    place = template.removeprefix("console_").removesuffix(".html")
-    values = {**values, "place": "cards" if place == "card" else place, "fragment": fragment}
-    answer = make_response(render_template(template, **values), status)
-    if fragment:
-        answer.set_etag(hashlib.sha256(answer.get_data()).hexdigest()[:16])
-        return answer.make_conditional(request)
-    return answer
 
 
 def _find(services: Services, query: str) -> tuple[str, Card | None]:
@@ -263,20 +337,7 @@ def _card(services: Services, credential_id: str) -> Card:
     return card
 
 
-def _may(action: str) -> bool:
-    role = sign_in.current().role
-    return role in set(Role) and Role(role).includes(ACTIONS[action])
-
-
-def _actor() -> Actor:
-    return Actor("operator", sign_in.current().username)
-
-
-def _argument(name: str) -> str:
-    return request.args.get(name, "").strip()[:LONGEST_QUERY]
-
-
-def _step_names(services: Services) -> Callable[[str], str]:
+def step_names(services: Services) -> Callable[[str], str]:
     """Names a step in the request's language; one without a name shows as the dialog has it."""
 
     def name(step: str) -> str:
