@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: help setup run serve test check format pictures bench faults
+.PHONY: help setup run serve test check format pictures bench biometrics faults
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ pictures: $(VENV)/.test ## take the pictures of README anew, from the running pr
 
 bench: $(VENV)/.test ## run the benchmarks; tables go to benchmarks/results/
 	@$(BIN)/python -m benchmarks
+
+biometrics: $(VENV)/.test ## measure the error rates of faces; PAIRS=folder or CSV for pairs of your own
+	@$(BIN)/python -m benchmarks.biometrics $(if $(PAIRS),--pairs $(PAIRS))
 
 faults: $(VENV)/.test ## run the table of faults and attacks; it goes to benchmarks/results/
 	@sh tests/system-packages.sh
