@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import redis
 
 from app import services_of
+from bot.jobs import jobs_address
 from commands import embedded
 from credentials.connection import connect
 from credentials.model import Card, Consent, Holder, Person
@@ -46,6 +47,10 @@ class Office:
     def code(self, card: Card, purpose: str | None = None) -> str:
         """A fresh code of a card."""
         return self.services.cards.mint(card.holder, purpose).code
+
+    def jobs_database(self) -> redis.Redis:
+        """Where this product's jobs are kept; the caller closes it."""
+        return redis.Redis.from_url(jobs_address("", embedded.url(self.product.var_dir)))
 
 
 @contextlib.contextmanager

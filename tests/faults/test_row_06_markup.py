@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from simulator.phone import text_of
 from tests.faults.conftest import Figure, Phones
 from tests.faults.wire import Wire, said
 from tests.product.actors import Product
 
 TEXTS = (
     "]]>",
-    "]]><Content>x</Content>",
+    "]]><Content>x",
     "<![CDATA[x]]>",
-    "<a href='http://evil.example/'>点我</a>",
-    "&lt;b&gt; &amp; &#60;",
-    "<xml><MsgType>image</MsgType></xml>",
+    "<a href='//evil.com'",
+    "&lt;b&gt; &amp;",
+    "<xml></xml><xml>",
     '"]}{"errcode":0}',
     "{name} %s {0}",
 )
@@ -31,7 +32,7 @@ def test_it_is_taken_and_given_back_as_text(
     phone.say(words)
     answer = phone.wait_for("姓名中不会有")
     strange = next(each for each in words if not (each.isalnum() or each in " ·"))
-    assert f"“{strange}”" in str(answer["content"]["text"])
+    assert f"“{strange}”" in text_of(answer)
     assert answer["kind"] == "text"
 
 

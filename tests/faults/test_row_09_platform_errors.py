@@ -1,0 +1,106 @@
+"""Row 9. Platform API answers -1, 40001, 45009, 45015, 45047, times out: retried within bounds
+or kept for the next turn; nothing lost."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+
+from simulator.phone import Phone
+from tests.faults.conftest import Figure, Phones
+from tests.product.actors import Product
+from web.demo import CITIZENS
+
+COLLINS = CITIZENS[1]
+SEND = "/cgi-bin/message/custom/send"
+RETRIED = {
+    "busy": {"kind": "api_error", "code": -1, "times": 2},
+    "token invalid": {"kind": "api_error", "code": 40001, "times": 1},
+    "token expired": {"kind": "api_error", "code": 42001, "times": 1},
+    "too many calls": {"kind": "api_error", "code": 45009, "times": 2},
+    "no answer in time": {"kind": "api_latency", "seconds": 12, "times": 1},
+}
+KEPT = {"outside the 48 hours": 45015, "too many answers": 45047}
+
+
+@pytest.mark.parametrize("name", RETRIED)
+def test_it_is_tried_again(product: Product, phones: Phones, figure: Figure, name: str) -> None:
+    phone = _at_the_number(phones(product))
+    _switch_on(product, **RETRIED[name])
+    began = time.monotonic()
+    phone.say(COLLINS.id_number)
+    phone.wait_for("身份核实通过", seconds=40)
+    took = time.monotonic() - began
+    said = _passed(phone)
+    # A send whose answer came too late was said; it may be said again, but is never lost.
+    assert 1 <= said <= (2 if name == "no answer in time" else 1)
+    figure(f"{name}: said after", took, "s")
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_it_is_kept_for_the_next_turn(product: Product, phones: Phones, name: str) -> None:
+    phone = _at_the_number(phones(product))
+    _switch_on(product, kind="api_error", code=KEPT[name], times=1)
+    phone.say(COLLINS.id_number)
+    phone.wait_for("正在向登记机关核实")
+    _wait_until_used(product)
+    phone.say("好了吗")
+    phone.wait_for("身份核实通过")
+    assert _passed(phone) == 1
+
+
+def test_lasting_errors_end_and_the_message_is_still_there(
+    product: Product, phones: Phones, figure: Figure
+) -> None:
+    phone = _at_the_number(phones(product))
+    _switch_on(product, kind="api_error", code=40001, times=1000)
+    phone.say(COLLINS.id_number)
+    phone.wait_for("正在向登记机关核实")
+    _wait_until_used(product, 2)
+    used = _faults(product)[0]["used"]
+    _switch_off(product)
+    assert used < 20
+    phone.say("好了吗")
+    phone.wait_for("身份核实通过", seconds=40)
+    assert _passed(phone) == 1
+    figure("calls under a lasting error", used, "")
+
+
+def _at_the_number(phone: Phone) -> Phone:
+    for say, expected in (("申请", "1/4"), ("同意", "2/4"), (COLLINS.name, "3/4")):
+        phone.say(say)
+        phone.wait_for(expected)
+    return phone
+
+
+def _passed(phone: Phone) -> int:
+    phone.settle()
+    phone.look()
+    return str(phone.from_account()).count("身份核实通过")
+
+
+def _switch_on(product: Product, **fault: object) -> None:
+    _switch_off(product)
+    api = f"{product.address}/simulator/api/faults"
+    httpx.post(api, json={"target": SEND, **fault}, timeout=10).raise_for_status()
+
+
+def _switch_off(product: Product) -> None:
+    httpx.delete(f"{product.address}/simulator/api/faults", timeout=10).raise_for_status()
+
+
+def _faults(product: Product) -> list[dict[str, int]]:
+    told = httpx.get(f"{product.address}/simulator/api/faults", timeout=10).json()
+    on: list[dict[str, int]] = told["on"]
+    return on
+
+
+def _wait_until_used(product: Product, times: int = 1) -> None:
+    """Until the fault has struck so often; one that is used up is no longer on."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if all(fault["used"] >= times for fault in _faults(product)):
+            return
+    raise AssertionError("the fault was never met")
