@@ -17,12 +17,14 @@ import click
 import redis
 from flask import Blueprint, Flask
 
-from bot import news
+from bot import follow_up, news
 from bot.alipay import webhook as alipay_webhook
 from bot.alipay.channel import AlipayChannel
+from bot.assist import Assist
 from bot.channel import Channel, PlatformUnavailableError, UnreachableError
-from bot.conversations import Conversations
-from bot.jobs import Jobs, run_worker
+from bot.conversations import BusyError, Conversations
+from bot.figures import Figures, ways
+from bot.jobs import FACES, TALK, Jobs, run_worker
 from bot.outbox import Outbox
 from bot.talk import Talk
 from bot.wechat import webhook
@@ -36,9 +38,12 @@ from commands import (
     log,
     parties,
     people,
+    registry,
+    remind,
     rollout,
     run,
     terminals,
+    wechat,
 )
 from credentials.authority import Authority, EmbeddedRegistry, HttpAuthority
 from credentials.connection import connect
@@ -47,12 +52,15 @@ from credentials.model import State
 from credentials.renewal import tell_no_account
 from credentials.sealing import BlindIndex, Sealer
 from credentials.services import Services, build
-from credentials.verification import Receipt, tell_nobody
+from credentials.verification import Receipt, forget_answer, tell_nobody
+from credentials.webhooks import later_never
 from handlers.dialog import DIALOG
 from settings import Settings
 from web import (
     api,
     console,
+    console_flow,
+    console_people,
     demo,
     desk,
     health,
@@ -64,6 +72,7 @@ from web import (
     simulator_proxy,
     terminal,
 )
+from web.console_shared import Register
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,6 +115,10 @@ def services_of(settings: Settings, database: redis.Redis, jobs: Jobs | None = N
                 verification_id=receipt.verification_id,
             )
 
+    def answered(verification_id: str) -> None:
+        if jobs is not None:
+            jobs.enqueue("aftermath", verification_id=verification_id)
+
     return build(
         database,
         keyring,
@@ -114,6 +127,8 @@ def services_of(settings: Settings, database: redis.Redis, jobs: Jobs | None = N
         rollout=settings.rollout,
         told=tell_nobody if jobs is None else tell,
         tell=tell_no_account if jobs is None else news.teller(jobs),
+        answered=forget_answer if jobs is None else answered,
+        later=later_never if jobs is None else jobs.enqueue,
     )
 
 
@@ -134,7 +149,8 @@ def put_together(settings: Settings) -> Parts:
     channels: dict[str, Channel] = {
         each.name: each for each in (channel, alipay) if each is not None
     }
-    conversations = Conversations(database, services.sealer, home=DIALOG.home)
+    figures = Figures(database, demo=settings.profile == "demo", steps=DIALOG.steps)
+    conversations = Conversations(database, services.sealer, home=DIALOG.home, figures=figures)
     outbox = Outbox(database, services.sealer, channels, jobs.enqueue)
     talk = Talk(
         DIALOG,
@@ -181,11 +197,27 @@ def create_app(settings: Settings) -> Flask:
             refused=UnreachableError,
             unavailable=PlatformUnavailableError,
         ),
-        console.blueprint(services, parts.conversations),
+        console.blueprint(services, parts.conversations, _console_places(parts)),
         *_demo(parts),
     ):
         app.register_blueprint(blueprint)
     return app
+
+
+def _console_places(parts: Parts) -> Iterator[Register]:
+    """The console's places beside those that need nothing but the card's services."""
+    services = parts.services
+    name_of = console.step_names(services)
+    assist = Assist(
+        DIALOG,
+        parts.conversations,
+        parts.talk.transcripts,
+        parts.outbox,
+        limits=services.limits,
+        ask_again=parts.talk.ask_again,
+    )
+    yield console_people.register(services, assist, BusyError, name_of)
+    yield console_flow.register(services, parts.conversations.figures, ways(DIALOG), name_of)
 
 
 def _demo(parts: Parts) -> Iterator[Blueprint]:
@@ -244,7 +276,13 @@ def worker() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     told = news.functions(parts.conversations, parts.outbox, parts.services.texts)
-    run_worker(parts.jobs, {**parts.talk.functions(), **told}, stop, tend=parts.talk.tend)
+    settings, services = parts.settings, parts.services
+    url = settings.redis_url or embedded.url(settings.var_dir)
+    sending_jobs = Jobs.at(settings.jobs_url, url)
+    sending = follow_up.start_webhooks(sending_jobs, services.webhooks, stop)
+    done = {**follow_up.functions(parts.talk.functions(), parts.jobs, services.aftermath), **told}
+    run_worker(parts.jobs, done, stop, tend=parts.talk.tend, queues={TALK, FACES})
+    sending.join()
 
 
 def create_app_from_environment() -> Flask:
@@ -265,7 +303,10 @@ for command in (
     rollout.rollout,
     keys.keys,
     audit.audit,
+    registry.registry,
+    remind.remind,
     faces.group,
+    wechat.wechat,
 ):
     main.add_command(command)
 

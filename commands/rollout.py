@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import click
 
@@ -43,7 +44,24 @@ def set_prefixes(opener: Opener, prefixes: tuple[str, ...]) -> None:
     with opened(opener) as services:
         note(services, "rollout_set", "rollout", prefixes=",".join(prefixes) or EVERYONE)
         chosen = services.rollout.set(prefixes)
+        told = 0
+        with click.progressbar(length=1, label="telling who waits", file=sys.stderr) as bar:
+            for step in services.waiting.tell_covered():
+                bar.length = max(step.total, 1)
+                bar.update(step.done - bar.pos)
+                told = step.done
     click.echo(_about(chosen))
+    if told:
+        click.echo(f"{told} who asked to be told are told", err=True)
+
+
+@rollout.command("waiting")
+@click.argument("prefix", default="")
+@click.pass_obj
+def waiting(opener: Opener, prefix: str) -> None:
+    """Print how many wait for each division that begins with PREFIX, as one JSON object."""
+    with opened(opener) as services:
+        click.echo(json.dumps(services.waiting.counts(prefix)))
 
 
 @rollout.command("show")

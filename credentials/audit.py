@@ -43,6 +43,7 @@ class Fault(enum.StrEnum):
     REMOVED = "removed"
     REORDERED = "reordered"
     CUT = "cut"
+    FORGED = "forged"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -119,27 +120,39 @@ class Audit:
             yield Progress(len(places), len(places), entries, finding)
 
     def verify_chain(self, place: Place) -> tuple[int, Finding | None]:
-        """How many entries of one chain were seen, and the first bad one."""
+        """How many live entries of one chain were seen, and the first bad one.
+
+        The chain goes on from its last archived entry; that the archive has it is for
+        `archive.py` to check. A chain that is archived meanwhile is looked at again.
+        """
         head = self._store.fields(place.head)[0]
+        seen, finding = self._verify_from(place, head)
+        if finding and self._store.fields(place.head)[0].get("an") != head.get("an"):
+            return self.verify_chain(place)
+        return seen, finding
+
+    def _verify_from(self, place: Place, head: Fields) -> tuple[int, Finding | None]:
         last = int(head.get("n", b"0"))
-        before, number = b"", 0
-        for number_there, entry in self._entries(place):
+        archived = int(head.get("an", b"0"))
+        before, number = head.get("am", b""), archived
+        for number_there, entry in self.entries(place):
             if number_there > last:
                 if int(self._store.fields(place.head)[0].get("n", b"0")) < number_there:
-                    return number, Finding(place.tag, number_there, Fault.ALTERED)  # the head is
+                    finding = Finding(place.tag, number_there, Fault.ALTERED)  # the head is
+                    return number - archived, finding
                 break  # written after the head was read
             number += 1
             if number_there != number:
-                return number, Finding(place.tag, number, Fault.REMOVED)
-            if not self._holds(place, before, number, entry):
+                return number - archived, Finding(place.tag, number, Fault.REMOVED)
+            if not self.holds(place, before, number, entry):
                 fault = self._fault_of(place, number, entry)
-                return number, Finding(place.tag, number, fault)
+                return number - archived, Finding(place.tag, number, fault)
             before = entry["m"]
         if number < last:
-            return number, Finding(place.tag, number + 1, Fault.CUT)
+            return number - archived, Finding(place.tag, number + 1, Fault.CUT)
         if head.get("m", b"") != before:
-            return number, Finding(place.tag, number, Fault.ALTERED)
-        return number, None
+            return number - archived, Finding(place.tag, number, Fault.ALTERED)
+        return number - archived, None
 
     def _written(self, places: Sequence[Place]) -> Iterator[tuple[Place, bool]]:
         """Each place, and whether it has a log or a head; asked in a few round trips."""
@@ -153,7 +166,8 @@ class Audit:
                 there = pipe.execute()
             yield from zip(some, map(any, zip(there[::2], there[1::2], strict=True)), strict=True)
 
-    def _entries(self, place: Place) -> Iterator[tuple[int, Fields]]:
+    def entries(self, place: Place) -> Iterator[tuple[int, Fields]]:
+        """The entries of a chain that are live: number and fields, oldest first."""
         after = "-"
         while True:
             with guard():
@@ -164,7 +178,8 @@ class Audit:
                 return
             after = "(" + found[-1][0].decode()
 
-    def _holds(self, place: Place, before: bytes, number: int, entry: Fields) -> bool:
+    def holds(self, place: Place, before: bytes, number: int, entry: Fields) -> bool:
+        """Whether an entry is what was written, as this number, after the mac before it."""
         try:
             version = int(entry["k"])
             tag = self._tag(version, entry["c"], entry["d"])
@@ -178,7 +193,7 @@ class Audit:
         near = dict(self._near(place, number))
         macs = [b"", *(other.get("m", b"") for other in near.values())]
         moved = any(
-            self._holds(place, mac, other, entry) for other in (*near, number) for mac in macs
+            self.holds(place, mac, other, entry) for other in (*near, number) for mac in macs
         )
         return Fault.REORDERED if moved else Fault.ALTERED
 

@@ -14,7 +14,7 @@ script touches. Redis 6.2 commands only; every key of a script is named to Redis
 | `{nonce:<hex>}` | string | cid of a terminal's nonce | 5 minutes, once |
 | `{b0042}:due` | sorted set | cids by when they end (s) | while they are not over |
 | `{b0042}:log` | stream | audit entries, see scripts/chain.lua | until archived |
-| `{b0042}:head` | hash | n number, m mac of the last entry | for good |
+| `{b0042}:head` | hash | n, m number and mac of the last entry; an, am of the last archived | ever |
 | `{b0042}:v:<vid>` | hash | a verification, fields below | a day |
 | `{b0042}:r:<verifier>:<request>` | string | `<vid> <fingerprint>` to answer again | a day |
 | `{id:<blind>}` | string | cid of an ID number | reserved 60 s, then for good |

@@ -1,0 +1,29 @@
+"""`remind`: tell holders whose cards end soon, or have ended; for a timer, once a day."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from commands.context import Opener, opened
+from credentials.store import BUCKETS
+
+
+@click.command()
+@click.pass_obj
+def remind(opener: Opener) -> None:
+    """Remind holders 30, 7 and 1 days before their card ends, and write down ends.
+
+    Run it once a day. Days that were missed are made up for; nobody is told twice.
+    """
+    told = ended = 0
+    with (
+        opened(opener) as services,
+        click.progressbar(length=BUCKETS, label="reminding", file=sys.stderr) as bar,
+    ):
+        for step in services.expiry.remind():
+            bar.update(step.done - bar.pos)
+            told, ended = step.told, step.ended
+    click.echo(json.dumps({"reminded": told, "ended": ended}))
