@@ -44,7 +44,7 @@ TEND_SECONDS: Final = 120.0
 FIRST, LAST = 0, 10
 OWN_DATABASE: Final = 1
 
-TALK, FACES = "talk", "faces"
+TALK, FACES, WEBHOOKS = "talk", "faces", "webhooks"
 QUEUES: Final[Mapping[str, str]] = {
     "turn": TALK,
     "work": TALK,
@@ -54,7 +54,11 @@ QUEUES: Final[Mapping[str, str]] = {
     "notify_receipt": TALK,
     "news": TALK,
     "give_up": TALK,
+    "aftermath": TALK,
+    "webhook": WEBHOOKS,
     "face": FACES,
+    "hint": FACES,
+    "review_decided": TALK,
 }
 """Each job by its name, and the queue it waits in."""
 
@@ -124,13 +128,16 @@ class Jobs:
         """The jobs that these two settings mean."""
         return cls(build_broker(jobs_address(jobs_url, redis_url)))
 
-    def enqueue(self, name: str, /, *, delay_s: float = 0.0, **arguments: object) -> None:
+    def enqueue(self, name: str, /, *, delay_s: float = 0.0, **arguments: object) -> str:
         """Have a job done; the arguments are JSON values without personal data.
 
         Args:
             name: one of `QUEUES`.
             delay_s: how many seconds to wait first.
             arguments: what the job's function takes.
+
+        Returns:
+            What `ahead` knows it by.
 
         Raises:
             UnavailableError: when the broker cannot take it: it will not be done.
@@ -140,7 +147,18 @@ class Jobs:
             queue_name=QUEUES[name], actor_name=name, args=(), kwargs=arguments, options={}
         )
         with guard():
-            self.broker.enqueue(message, delay=round(delay_s * 1000) if delay_s > 0 else None)
+            put = self.broker.enqueue(message, delay=round(delay_s * 1000) if delay_s > 0 else None)
+        return str(put.options["redis_message_id"])
+
+    def ahead(self, queue: str, job: str) -> int:
+        """How many jobs will be begun before this one; 0 when its turn has come.
+
+        Raises:
+            UnavailableError: when the broker cannot be asked.
+        """
+        with guard():
+            place = self.broker.client.lpos(f"{NAMESPACE}:{queue}", job)
+        return place if isinstance(place, int) else 0
 
     def figures(self) -> list[QueueFigures]:
         """The queues' lengths and ages, for the dashboard.

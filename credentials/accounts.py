@@ -82,8 +82,18 @@ class Accounts:
         self._limits = Limits(database)
         self._create = script(database, "create")
 
-    def add(self, username: str, *, verifier_id: str = "", desk: str = "", role: str = "") -> str:
+    def add(
+        self,
+        username: str,
+        *,
+        verifier_id: str = "",
+        desk: str = "",
+        role: str = "",
+        password_hash: str = "",
+    ) -> str:
         """Make an account; gives its one-time password, which nobody can read again.
+
+        With `password_hash`, of a password that its owner chose, that one opens it instead.
 
         Raises:
             AccountError: bad_username, bad_desk, bad_role, account_exists.
@@ -96,7 +106,9 @@ class Accounts:
             raise AccountError("bad_role", role=role, roles=", ".join(Role))
         password = passwords.one_time()
         fields: dict[str, str | int] = {"m": 1, "e": 1, "r": role, "v": verifier_id, "d": place}
-        fields["h"] = passwords.hashed(password)
+        fields["h"] = password_hash or passwords.hashed(password)
+        if password_hash:
+            fields["m"] = 0
         with guard():
             # Listed first: a name that is listed and has no record is passed over.
             self._database.sadd(self._all, name)
@@ -193,6 +205,17 @@ class Accounts:
             AccountError: no_such_account.
         """
         return self._change(username)
+
+    def free(self, username: str) -> str:
+        """A name that nobody has yet.
+
+        Raises:
+            AccountError: account_exists, bad_username.
+        """
+        name = checked_username(username)
+        if self.get(name) is not None:
+            raise AccountError("account_exists", username=name)
+        return name
 
     def get(self, username: str) -> Account | None:
         """The account of this name."""

@@ -42,6 +42,9 @@ class Kind(enum.StrEnum):
 
     NOT_ME = "not_me"
     DOUBLE_USE = "double_use"
+    TWO_CITIES = "two_cities"
+    BUSY_DESK = "busy_desk"
+    MANY_DENIALS = "many_denials"
 
 
 class CaseStatus(enum.StrEnum):

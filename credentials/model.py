@@ -163,3 +163,4 @@ class Verifier:
     name: str
     purposes: tuple[str, ...]
     blocked: bool = False
+    division: str = ""

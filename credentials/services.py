@@ -7,27 +7,39 @@ from collections.abc import Callable, Iterable, Mapping
 
 import redis
 
+from credentials import reviews
 from credentials.accounts import Accounts
+from credentials.api_keys import ApiKeys
 from credentials.audit import Audit
 from credentials.authority import Authority
 from credentials.cards import Cards
 from credentials.cases import Cases
 from credentials.codes import Codes
 from credentials.expiry import Expiry
+from credentials.frames import Frames
 from credentials.keyring import Keyring
 from credentials.limits import Limits
+from credentials.model import Holder
+from credentials.organisations import Organisations
+from credentials.patterns import Aftermath, Patterns
 from credentials.pins import Pins
 from credentials.purposes import PURPOSES, Purpose
 from credentials.renewal import Renewals, Tell, tell_no_account
 from credentials.resealing import Resealing
+from credentials.reviews import Reviews
 from credentials.rollout import Rollout
 from credentials.sealing import BlindIndex, Sealer
+from credentials.shifts import Shifts
+from credentials.short_codes import ShortCodes
+from credentials.sightings import Sightings
 from credentials.store import Store
+from credentials.templates import Templates
 from credentials.terminals import Terminals
 from credentials.upgrade import Upgrades
-from credentials.verification import Receipt, Verifications, tell_nobody
+from credentials.verification import Receipt, Verifications, forget_answer, tell_nobody
 from credentials.verifiers import Verifiers
 from credentials.waiting import Waiting
+from credentials.webhooks import Webhooks, later_never
 from texts import Texts
 
 
@@ -60,6 +72,16 @@ class Services:
     expiry: Expiry
     waiting: Waiting
     resealing: Resealing
+    templates: Templates
+    sightings: Sightings
+    frames: Frames
+    reviews: Reviews
+    api_keys: ApiKeys
+    shifts: Shifts
+    short_codes: ShortCodes
+    organisations: Organisations
+    webhooks: Webhooks
+    aftermath: Aftermath
 
 
 def build(
@@ -72,6 +94,9 @@ def build(
     texts: Texts | None = None,
     told: Callable[[Receipt], None] = tell_nobody,
     tell: Tell = tell_no_account,
+    decided: Callable[[Holder], None] = reviews.tell_nobody,
+    answered: Callable[[str], None] = forget_answer,
+    later: Callable[..., object] = later_never,
 ) -> Services:
     """Put the services together.
 
@@ -85,6 +110,9 @@ def build(
         texts: the catalogues; read anew when not given.
         told: whom receipts are passed to, to reach the holder in the chat.
         tell: whom news for an account is passed to (see renewal.py), for the same.
+        decided: whom the account of a decided review is passed to, to hear it in the chat.
+        answered: whom the id of a verification is passed to that its holder just answered.
+        later: has a job done, as `bot.jobs.Jobs.enqueue`; for webhooks.
     """
     store = Store(database)
     sealer = Sealer(keyring)
@@ -93,6 +121,9 @@ def build(
     terminals = Terminals(database)
     cards = Cards(store, sealer, index, codes)
     where = Rollout(database, rollout)
+    audit = Audit(store, keyring)
+    staff, verifiers, cases = Accounts(database, "staff"), Verifiers(database), Cases(store, sealer)
+    webhooks = Webhooks(database, sealer, later)
     return Services(
         redis=database,
         keyring=keyring,
@@ -100,23 +131,35 @@ def build(
         index=index,
         codes=codes,
         cards=cards,
-        verifications=Verifications(store, sealer, codes, told=told),
-        verifiers=Verifiers(database),
-        staff=Accounts(database, "staff"),
+        verifications=Verifications(store, sealer, codes, told=told, answered=answered),
+        verifiers=verifiers,
+        staff=staff,
         operators=Accounts(database, "operator"),
         purposes=PURPOSES,
         rollout=where,
         limits=Limits(database),
         authority=authority,
-        audit=Audit(store, keyring),
+        audit=audit,
         texts=texts or Texts(),
         address=address,
         pins=Pins(store, sealer),
         terminals=terminals,
-        cases=Cases(store, sealer),
+        cases=cases,
         renewals=Renewals(store, sealer, cards, authority, tell),
         expiry=Expiry(store, cards, tell),
         resealing=Resealing(store, sealer),
         waiting=Waiting(database, sealer, index, where, tell),
-        upgrades=Upgrades(store, sealer, index, terminals, Limits(database)),
+        templates=Templates(database, sealer, index),
+        sightings=Sightings(database, sealer, index),
+        frames=Frames(database, sealer),
+        api_keys=ApiKeys(database),
+        shifts=Shifts(database, sealer),
+        short_codes=ShortCodes(store),
+        organisations=Organisations(database, sealer, verifiers, staff, audit),
+        webhooks=webhooks,
+        aftermath=Aftermath(store, Patterns(store, cases, verifiers), webhooks),
+        reviews=Reviews(database, sealer, index, audit, told=decided),
+        upgrades=Upgrades(
+            store, sealer, index, terminals, Limits(database), tell=tell, page=f"{address}/card"
+        ),
     )

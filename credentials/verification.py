@@ -102,11 +102,16 @@ def tell_nobody(_receipt: Receipt) -> None:
     """What `Verifications` does with receipts until somebody listens."""
 
 
+def forget_answer(_verification_id: str) -> None:
+    """What `Verifications` does with holders' answers until somebody listens."""
+
+
 class Verifications:
     """Verifies codes. Every method raises UnavailableError when it cannot know.
 
-    `told` is called with a receipt after each verification that was accepted or asked; it must
-    be quick, and if it fails the verification stands: the history has it anyway.
+    `told` is called with a receipt after each verification that was accepted or asked, `answered`
+    with the id of one that the holder just approved or denied; they must be quick, and if one
+    fails the verification stands: the history has it anyway.
     """
 
     def __init__(
@@ -117,12 +122,14 @@ class Verifications:
         *,
         purposes: Mapping[str, Purpose] = PURPOSES,
         told: Callable[[Receipt], None] = tell_nobody,
+        answered: Callable[[str], None] = forget_answer,
     ) -> None:
         self._store = store
         self._sealer = sealer
         self._codes = codes
         self._purposes = purposes
         self._told = told
+        self._answered = answered
         self._audit = Audit(store, sealer.keyring)
         self._approvals = Approvals(store, self._audit, Pins(store, sealer))
 
@@ -190,10 +197,18 @@ class Verifications:
     def approve(self, holder: Holder, verification_id: str, pin: str = "") -> None:
         """The holder agrees, with the PIN where it is asked; see `Approvals.approve`."""
         self._approvals.approve(holder, verification_id, pin)
+        self._pass_on(verification_id)
 
     def deny(self, holder: Holder, verification_id: str, *, freeze: bool = False) -> None:
         """The holder refuses, and may freeze the card with it; see `Approvals.deny`."""
         self._approvals.deny(holder, verification_id, freeze=freeze)
+        self._pass_on(verification_id)
+
+    def _pass_on(self, verification_id: str) -> None:
+        try:
+            self._answered(verification_id)
+        except Exception as error:  # noqa: BLE001 - logged and used: the holder's answer stands
+            _log.warning("answer not passed on", error=type(error).__name__)
 
     def recent(self, verifier_id: str, limit: int = 50) -> list[Scan]:
         """A verifier's last scans of a day, newest first; refused ones are not kept."""

@@ -1,30 +1,29 @@
 """Verifiers: the organisations that may scan, their purposes and their API keys.
 
-An API key reads `vk_<verifier id>_<secret>`. It is shown once; Redis holds its SHA-256 (the
-secret has 256 random bits, so nothing slower is needed). A verifier may have several keys, so
-that one replaces another without a gap.
+A verifier may have several API keys (`api_keys.py`), so that one replaces another without a gap.
 
 | key | holds |
 |---|---|
 | `{verifiers}` | hash: the name of each verifier by id |
-| `{v:<verifier id>}:info` | hash: n name, p purposes, b blocked, t since, r requests a second |
-| `{v:<verifier id>}:keys` | hash: since when, by SHA-256 of the API key |
+| `{v:<verifier id>}:info` | hash: n name, p purposes, b blocked, t since, r requests a second, \
+  u JSON: until when (s) a purpose is granted, where it ends; c division of its place |
+| `{v:<verifier id>}:keys`, `:used` | its API keys, see `api_keys.py` |
 | `{v:<verifier id>}:rate` | when the requests so far will have been earned, in microseconds |
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import hmac
+import json
 import math
-import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import redis
 
+from credentials.api_keys import ApiKey, digest, read_key, verifier_of
 from credentials.connection import guard
 from credentials.errors import CredentialError, RefusalError
 from credentials.hashes import Fields, read, read_many, script, write
@@ -36,7 +35,6 @@ LONGEST_NAME = 60
 LONGEST_KEY = 200
 RATE_PER_S = 2000.0  # for each verifier; a machine serves about as many
 BURST = 4000
-_API_KEY = re.compile(r"vk_([0-9a-f]{12})_[A-Za-z0-9_-]{20,128}")
 
 
 class VerifierError(CredentialError):
@@ -51,11 +49,12 @@ class VerifierError(CredentialError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Admission:
-    """Who asks, how many requests may follow at once, and the most there can be."""
+    """Who asks with which key, how many requests may follow at once, and the most there can be."""
 
     verifier: Verifier
     left: int
     burst: int
+    key: ApiKey
 
 
 class Verifiers:
@@ -75,23 +74,28 @@ class Verifiers:
         Raises:
             VerifierError: for a bad name, no purpose, or one that does not exist.
         """
-        verifier = Verifier(secrets.token_hex(6), _checked_name(name), checked_purposes(purposes))
+        verifier = self.register(name, purposes)
+        return verifier, self.new_key(verifier.verifier_id)
+
+    def register(self, name: str, purposes: Iterable[str]) -> Verifier:
+        """Register a verifier that has no API key yet; raises as `add`."""
+        verifier = Verifier(secrets.token_hex(6), checked_name(name), checked_purposes(purposes))
         fields = {"n": verifier.name, "p": ",".join(verifier.purposes), "t": f"{time.time():.0f}"}
         # Listed first: a verifier that is listed and holds no record is passed over.
         write(self._database, NAMES, {verifier.verifier_id: verifier.name})
         write(self._database, _info(verifier.verifier_id), fields)
-        return verifier, self.new_key(verifier.verifier_id)
+        return verifier
 
     def new_key(self, verifier_id: str) -> str:
         """One more API key; the earlier ones stay good until `drop_keys`."""
         api_key = f"vk_{verifier_id}_{secrets.token_urlsafe(32)}"
-        write(self._database, _keys(verifier_id), {_digest(api_key): int(time.time())})
+        write(self._database, _keys(verifier_id), {digest(api_key): int(time.time())})
         return api_key
 
     def drop_keys(self, verifier_id: str, keep: str = "") -> int:
         """Make every API key worthless at once, but for `keep`; gives how many."""
-        kept = _digest(keep).encode()
-        old = [digest for digest in read(self._database, _keys(verifier_id)) if digest != kept]
+        kept = digest(keep).encode()
+        old = [name for name in read(self._database, _keys(verifier_id)) if name != kept]
         with guard():
             return self._database.hdel(_keys(verifier_id), *old) if old else 0
 
@@ -106,27 +110,30 @@ class Verifiers:
 
     def admit(self, api_key: str) -> Admission:
         """As `authenticate`, with the figures that an answer's rate headers need."""
-        shape = _API_KEY.fullmatch(api_key) if len(api_key) <= LONGEST_KEY else None
-        if shape is None:
+        verifier_id = verifier_of(api_key) if len(api_key) <= LONGEST_KEY else None
+        if verifier_id is None:
             raise RefusalError("unauthenticated")
-        verifier_id, digest = shape[1], _digest(api_key)
+        shown, tag = digest(api_key), _tag(verifier_id)
         with guard():
             found = self._admit(
-                keys=[_info(verifier_id), _keys(verifier_id), f"{_tag(verifier_id)}:rate"],
-                args=[digest, self._rate_per_s, self._burst],
+                keys=[_info(verifier_id), _keys(verifier_id), f"{tag}:rate", f"{tag}:used"],
+                args=[shown, self._rate_per_s, self._burst],
             )
         if not found:
             raise RefusalError("unauthenticated")
-        fields, digests, left, wait_us = found
+        fields, digests, left, wait_us, kept = found
         # Every digest is compared, so that time does not tell which one is near.
-        if not sum(hmac.compare_digest(digest.encode(), known) for known in digests):
+        if not sum(hmac.compare_digest(shown.encode(), known) for known in digests):
             raise RefusalError("unauthenticated")
+        key = read_key(shown, kept)
+        if key.ended:
+            raise RefusalError("unauthenticated", reason="ended")
         verifier = _verifier(verifier_id, dict(zip(fields[::2], fields[1::2], strict=True)))
         if verifier.blocked:
             raise RefusalError("unauthenticated", reason="blocked")
         if wait_us:
             raise RefusalError("too_many_requests", wait_s=math.ceil(int(wait_us) / 1000) / 1000)
-        return Admission(verifier, int(left), self._burst)
+        return Admission(verifier, int(left), self._burst, key)
 
     def get(self, verifier_id: str) -> Verifier | None:
         """The verifier with this id."""
@@ -161,13 +168,29 @@ class Verifiers:
         ]
         return sorted(found, key=lambda verifier: (verifier.name, verifier.verifier_id))
 
-    def grant(self, verifier_id: str, purposes: Iterable[str]) -> Verifier:
+    def grant(
+        self, verifier_id: str, purposes: Iterable[str], until: Mapping[str, float] | None = None
+    ) -> Verifier:
         """Replace the purposes that a verifier may ask for; holds from its next request on.
+
+        Args:
+            verifier_id: whose.
+            purposes: all that it may ask for from now on.
+            until: when (seconds since 1970) those of them end that do.
 
         Raises:
             VerifierError: for no purpose, one that does not exist, or an unknown verifier.
         """
-        return self._change(verifier_id, p=",".join(checked_purposes(purposes)))
+        ends = json.dumps({name: int(at) for name, at in (until or {}).items()})
+        return self._change(verifier_id, p=",".join(checked_purposes(purposes)), u=ends)
+
+    def settle(self, verifier_id: str, division: str) -> Verifier:
+        """Say where a verifier is: the six digits of its division.
+
+        Raises:
+            VerifierError: unknown_verifier.
+        """
+        return self._change(verifier_id, c=division[:6])
 
     def block(self, verifier_id: str, *, blocked: bool = True) -> Verifier:
         """Refuse everything that a verifier asks, or serve it again.
@@ -210,7 +233,12 @@ def checked_purposes(purposes: Iterable[str]) -> tuple[str, ...]:
     return tuple(purpose for purpose in PURPOSES if purpose in wanted)
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name as it is kept and as holders read it.
+
+    Raises:
+        VerifierError: bad_verifier_name.
+    """
     tidy = " ".join(name.split())
     if not tidy or len(tidy) > LONGEST_NAME or not tidy.isprintable():
         raise VerifierError("bad_verifier_name", limit=LONGEST_NAME)
@@ -218,18 +246,19 @@ def _checked_name(name: str) -> str:
 
 
 def _verifier(verifier_id: str, fields: Fields) -> Verifier:
-    # A purpose that the table no longer has is no longer granted.
-    granted = fields.get(b"p", b"").decode().split(",")
+    # A purpose that the table no longer has, or whose time is over, is no longer granted.
+    ends: Mapping[str, int] = json.loads(fields.get(b"u") or b"{}")
+    now = time.time()
+    granted = [
+        name for name in fields.get(b"p", b"").decode().split(",") if now < ends.get(name, math.inf)
+    ]
     return Verifier(
         verifier_id=verifier_id,
         name=fields.get(b"n", b"").decode(),
         purposes=tuple(purpose for purpose in granted if purpose in PURPOSES),
         blocked=fields.get(b"b", b"0") != b"0",
+        division=fields.get(b"c", b"").decode(),
     )
-
-
-def _digest(api_key: str) -> str:
-    return hashlib.sha256(api_key.encode()).hexdigest()
 
 
 def _tag(verifier_id: str) -> str:

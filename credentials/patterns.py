@@ -1,0 +1,133 @@
+"""Scans that look unusual become cases for operators, while every scan is answered as before.
+
+| what | becomes |
+|---|---|
+| one card used in two cities within an hour | `two_cities`, about the card |
+| one desk scans 300 times in an hour | `busy_desk` |
+| ten guests of one verifier deny within an hour | `many_denials` |
+
+Looked at by a worker after the scan, so that nobody waits for it. Cities are the first four
+digits of the division that a verifier was approved for; one without is not compared.
+
+| key | holds |
+|---|---|
+| `{seen:<credential id>}` | `<city> <verifier>` of a card's last use, an hour |
+| `{often:<hash>}` | scans of a desk, or denials at a verifier, an hour from the first |
+| `{once:<verification id>:<state>}` | it was counted, an hour |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any
+
+from credentials.cases import Cases, Kind
+from credentials.connection import guard
+from credentials.model import Actor, State
+from credentials.store import Store, is_verification_id, verification_key
+from credentials.verifiers import Verifiers
+from credentials.webhooks import Webhooks
+
+WINDOW_S = 3600
+BUSY = 300
+DENIALS = 10
+CITY_DIGITS = 4
+SYSTEM = Actor("system", "patterns")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Decided:
+    """A verification as its record says."""
+
+    verification_id: str
+    credential_id: str
+    verifier_id: str
+    desk: str
+    purpose: str
+    state: State
+
+
+class Patterns:
+    """Watches what was decided. Every method raises UnavailableError without Redis."""
+
+    def __init__(self, store: Store, cases: Cases, verifiers: Verifiers) -> None:
+        self._store = store
+        self._cases = cases
+        self._verifiers = verifiers
+
+    def watch(self, seen: Decided) -> None:
+        """Count one decision; counting it twice changes nothing."""
+        once = f"{{once:{seen.verification_id}:{seen.state.value}}}"
+        if not self._store.put(once, "1", WINDOW_S, new=True):
+            return
+        if seen.state is State.DENIED:
+            if self._count("denied", seen.verifier_id) == DENIALS:
+                self._open(Kind.MANY_DENIALS, seen)
+            return
+        if self._count("scans", seen.verifier_id, seen.desk) == BUSY:
+            self._open(Kind.BUSY_DESK, seen)
+        if seen.state is State.ACCEPTED:
+            self._compare_cities(seen)
+
+    def _compare_cities(self, seen: Decided) -> None:
+        verifier = self._verifiers.get(seen.verifier_id)
+        city = verifier.division[:CITY_DIGITS] if verifier else ""
+        if not city:
+            return
+        key = f"{{seen:{seen.credential_id}}}"
+        with guard():
+            before: Any = self._store.redis.set(
+                key, f"{city} {seen.verifier_id}", ex=WINDOW_S, get=True
+            )
+        if before and before.decode().split(" ")[0] != city:
+            self._open(Kind.TWO_CITIES, seen, f"{before.decode().split(' ')[0]} → {city}")
+
+    def _count(self, *parts: str) -> int:
+        named = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+        key = f"{{often:{named}}}"
+        with guard():
+            count = int(self._store.redis.incr(key))
+            if count == 1:
+                self._store.redis.expire(key, WINDOW_S)
+        return count
+
+    def _open(self, kind: Kind, seen: Decided, detail: str = "") -> None:
+        verifier = self._verifiers.get(seen.verifier_id)
+        where = f"{verifier.name if verifier else seen.verifier_id} · {seen.desk}"
+        self._cases.open(
+            kind,
+            seen.credential_id if kind is Kind.TWO_CITIES else "",
+            SYSTEM,
+            verification_id=seen.verification_id,
+            detail=" · ".join(filter(None, (where, detail))),
+        )
+
+
+class Aftermath:
+    """What follows a decision: the verifier's software is told, and patterns are looked for."""
+
+    def __init__(self, store: Store, patterns: Patterns, webhooks: Webhooks) -> None:
+        self._store = store
+        self._patterns = patterns
+        self._webhooks = webhooks
+
+    def of(self, verification_id: str) -> None:
+        """The job: do both for a verification as it stands; twice is as once."""
+        fields = (
+            self._store.fields(verification_key(verification_id))[0]
+            if is_verification_id(verification_id)
+            else {}
+        )
+        if not fields:
+            return
+        seen = Decided(
+            verification_id=verification_id,
+            credential_id=fields["c"].decode(),
+            verifier_id=fields["vr"].decode(),
+            desk=fields["dk"].decode(),
+            purpose=fields["pu"].decode(),
+            state=State(fields["st"].decode()),
+        )
+        self._webhooks.announce(seen.verifier_id, verification_id, seen.state.value, seen.purpose)
+        self._patterns.watch(seen)
