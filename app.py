@@ -16,6 +16,7 @@ from collections.abc import Iterator
 import click
 import redis
 from flask import Blueprint, Flask
+from pydantic import ValidationError
 
 from bot import follow_up, news
 from bot.alipay import webhook as alipay_webhook
@@ -55,7 +56,7 @@ from credentials.services import Services, build
 from credentials.verification import Receipt, forget_answer, tell_nobody
 from credentials.webhooks import later_never
 from handlers.dialog import DIALOG
-from settings import Settings
+from settings import Settings, wrong_settings
 from web import (
     api,
     console,
@@ -258,7 +259,11 @@ def opened_services() -> Iterator[Services]:
 @click.pass_context
 def main(context: click.Context) -> None:
     """A virtual identity card inside a messaging account: run it, and look after it."""
-    log.configure(Settings().log_level)
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise click.ClickException(wrong_settings(error)) from error
+    log.configure(settings.log_level)
     context.obj = opened_services
 
 

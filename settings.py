@@ -11,7 +11,7 @@ import binascii
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 REAL_API = "https://api.weixin.qq.com"
@@ -119,6 +119,17 @@ class Settings(BaseSettings):
         if self.wechat_aes_key and not _is_aes_key(self.wechat_aes_key):
             found.append("WECHAT_AES_KEY must be the 43 characters of the EncodingAESKey")
         return found
+
+
+def wrong_settings(error: ValidationError) -> str:
+    """What is wrong with which setting, a line each; values are not repeated."""
+    lines = [
+        f"  - {'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+        for problem in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    return "\n".join(
+        ["these settings cannot be read; mend them in the environment or in .env:", *lines]
+    )
 
 
 def master_key_problems(keys: tuple[str, ...]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from settings import Settings, master_key_problems
+from settings import Settings, master_key_problems, wrong_settings
 
 GOOD_KEY = base64.b64encode(bytes(range(32))).decode()
 SAFE = {
@@ -80,6 +80,17 @@ def test_nonsense_is_refused_at_once(
     environment.setenv(name, value)
     with pytest.raises(ValidationError):
         Settings()
+
+
+def test_what_cannot_be_read_is_said_in_a_line_each(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PORT", "my-secret")
+    environment.setenv("LIVENESS", "none")
+    with pytest.raises(ValidationError) as error:
+        Settings()
+    said = wrong_settings(error.value)
+    assert "PORT: " in said
+    assert "LIVENESS: " in said
+    assert "my-secret" not in said
 
 
 def test_problems_never_repeat_a_key() -> None:
