@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 
 from commands.context import Opener, opened
 from credentials.authority import EmbeddedRegistry
+from credentials.terminals import Terminals
 from settings import Settings
 from web.demo import CITIZENS
 
@@ -14,6 +16,12 @@ HOTEL = "南沙港湾酒店"
 FRONT_DESK = "前台"
 PASSWORD_FILE = "demo-password"  # noqa: S105 - the file's name
 PURPOSES = ("hotel", "internet_cafe", "courier")
+BANK_USER = "bank"
+BANK = "南沙海湾银行"
+BANK_DESK = "1 号柜台"
+BANK_PURPOSES = ("banking",)
+TERMINAL = "南沙政务大厅 1 号终端"
+TERMINAL_FILE = "demo-terminal"
 
 
 def fill(opener: Opener, settings: Settings) -> None:
@@ -27,6 +35,11 @@ def fill(opener: Opener, settings: Settings) -> None:
             hotel, _key = services.verifiers.add(HOTEL, PURPOSES)
             services.staff.add(USER, verifier_id=hotel.verifier_id, desk=FRONT_DESK)
             services.staff.set_password(USER, password)
+        if services.staff.get(BANK_USER) is None:
+            bank, _key = services.verifiers.add(BANK, BANK_PURPOSES)
+            services.staff.add(BANK_USER, verifier_id=bank.verifier_id, desk=BANK_DESK)
+            services.staff.set_password(BANK_USER, password)
+        _accredit(services.terminals, settings)
         if services.operators.get(USER) is None:
             services.operators.add(USER, role="admin")
             services.operators.set_password(USER, password)
@@ -39,3 +52,24 @@ def _password(settings: Settings) -> str:
         path.touch(mode=0o600)
         path.write_text(secrets.token_hex(6) + "\n")
     return path.read_text().strip()
+
+
+def terminal_of(settings: Settings) -> tuple[str, str]:
+    """Id and private key of the terminal that the simulator plays; empty before it is there."""
+    path = settings.var_dir / TERMINAL_FILE
+    if not path.exists():
+        return "", ""
+    told = json.loads(path.read_text())
+    return str(told["terminal_id"]), str(told["private_key"])
+
+
+def _accredit(terminals: Terminals, settings: Settings) -> None:
+    """Accredit the simulator's terminal, unless its key is there and still good."""
+    known = terminals.get(terminal_of(settings)[0])
+    if known is not None and not known.disabled:
+        return
+    added, private_key = terminals.add(TERMINAL)
+    path = settings.var_dir / TERMINAL_FILE
+    path.touch(mode=0o600)
+    told = {"terminal_id": added.terminal_id, "private_key": private_key}
+    path.write_text(json.dumps(told) + "\n")

@@ -7,6 +7,7 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 HOUR = 3600.0
 DEFAULT_PORT = 8001
@@ -34,6 +35,8 @@ class Config:
             or scan.
         touch_window: seconds that the second quota lasts.
         media_life: seconds that temporary media are kept.
+        product: the product's address, for the terminal; empty: the webhook's.
+        terminal_id, terminal_key: of the terminal that it plays; empty: none.
         oauth_domain: host that OAuth may return to; empty: any.
         alipay_app_id: of a life account that is played as well; empty: none.
         alipay_webhook, alipay_private_key, alipay_app_public_key: its server's address, the
@@ -63,6 +66,9 @@ class Config:
     touch_window: float = 60.0
     media_life: float = 72 * HOUR
     oauth_domain: str = ""
+    product: str = ""
+    terminal_id: str = ""
+    terminal_key: str = ""
     alipay_app_id: str = ""
     alipay_webhook: str = ""
     alipay_private_key: str = ""
@@ -101,6 +107,9 @@ def parse(
     option("account-name", Config.account_name, "the account's name in the chat")
     option("citizens-url", "", "the made-up citizens' address")
     option("citizens-key", "", "bearer token for that address")
+    option("product", "", "the product's address; default the webhook's host")
+    option("terminal-id", "", "the accredited terminal that it plays")
+    option("terminal-key", "", "that terminal's private key")
     option("oauth-domain", "", "the only host OAuth returns to")
     option("alipay-app-id", "", "AppID of a life account to play as well")
     option("alipay-webhook", "http://127.0.0.1:8000/alipay", "the life account's server")
@@ -111,6 +120,12 @@ def parse(
     given = vars(parser.parse_args(arguments))
     host, port = given.pop("host"), int(given.pop("port"))
     given["base"] = (given["base"] or f"http://{host}:{port}").rstrip("/")
+    given["product"] = (given["product"] or _origin(given["webhook"])).rstrip("/")
     given["folder"] = Path(given["folder"]) if given["folder"] else None
     given["message_quota"] = int(given["message_quota"])
     return Config(**given), host, port
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"

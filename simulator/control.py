@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from simulator import engineer
+from simulator import engineer, terminal
 from simulator.citizens import Citizens, CitizensError
 from simulator.control_phone import add_phone_acts
 from simulator.platform.core import Platform
@@ -20,7 +20,7 @@ from simulator.platform.push import ReplyError
 LONGEST_WAIT = 25.0
 
 
-def blueprint(platform: Platform, citizens: Citizens) -> Blueprint:
+def blueprint(platform: Platform, citizens: Citizens, kiosk: terminal.Terminal) -> Blueprint:
     """Every control, under /simulator/api."""
     control = Blueprint("control", __name__, url_prefix="/simulator/api")
     _guard(control)
@@ -28,6 +28,7 @@ def blueprint(platform: Platform, citizens: Citizens) -> Blueprint:
     add_phone_acts(control, platform, citizens)
     engineer.add(control, platform)
     _add_citizens(control, citizens)
+    terminal.add(control, kiosk, citizens)
     return control
 
 

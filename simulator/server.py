@@ -12,7 +12,7 @@ from flask import Flask, Response, jsonify
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from simulator import config as configuration
-from simulator import control
+from simulator import control, terminal
 from simulator.alipay import server as alipay
 from simulator.alipay.life import Life, LifeConfig
 from simulator.citizens import Citizens
@@ -36,14 +36,23 @@ def create_simulator(config: Config, platform: Platform | None = None) -> Flask:
     platform = platform or Platform(config)
     app.extensions["platform"] = platform
     citizens = Citizens(config.citizens_url, config.citizens_key)
+    kiosk = terminal.Terminal(config.product, config.terminal_id, config.terminal_key)
     app.register_blueprint(api.blueprint(platform))
-    app.register_blueprint(control.blueprint(platform, citizens))
+    app.register_blueprint(control.blueprint(platform, citizens, kiosk))
     if config.alipay_app_id:
         app.register_blueprint(alipay.blueprint(_life_of(config)))
 
     @app.get("/simulator")
     def phones() -> Response:
         return page("phones.html")
+
+    @app.get("/simulator/terminal")
+    def kiosk_page() -> Response:
+        return page("terminal.html")
+
+    @app.get("/simulator/mini")
+    def mini_program_page() -> Response:
+        return page("mini.html")
 
     @app.get("/healthz")
     def alive() -> Response:

@@ -121,6 +121,7 @@ export function options(phone) {
     el("p", { class: "openid" }, phone.openid),
     row(word("scan"), () => scan(phone)),
     row(word("clear"), async () => { await phone.act("clear"); phone.forget(); }),
+    row(word("mini_program"), () => phone.open(`/simulator/mini?openid=${encodeURIComponent(phone.openid)}`)),
     phone.following ? row(word("unfollow"), () => phone.act("unfollow"), "danger") : null,
     row(word("remove"), () => phone.bench.remove(phone), "danger"));
   leave.focus();

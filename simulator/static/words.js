@@ -9,6 +9,8 @@ const WORDS = {
   follow: ["关注公众号", "Follow"],
   follow_hint: ["关注后即可开始对话", "Follow the account to start the chat"],
   intro: ["居民身份网络凭证：申请、出示、查看使用记录，都在这个对话里。", "The resident's virtual identity card: apply, show it and see its uses, all in this chat."],
+  mini_program: ["打开小程序", "Open the mini-program"],
+  terminal: ["受理终端", "Terminal"],
   unfollow: ["不再关注", "Unfollow"],
   clear: ["清空聊天记录", "Clear the chat"],
   remove: ["移除这部手机", "Remove this phone"],
