@@ -96,8 +96,9 @@ def keyring_of(settings: Settings) -> Keyring:
         return Keyring.from_entries(settings.master_keys)
     if not run.master_keys_path(settings).exists():
         raise click.ClickException(
-            f"MASTER_KEYS is not set, and {run.master_keys_path(settings)} is not there: without "
-            "the keys that sealed it, nothing in this Redis can be read. Set MASTER_KEYS or VAR_DIR."
+            f"MASTER_KEYS is not set, and {run.master_keys_path(settings)} is not there: "
+            "without the keys that sealed it nothing in this Redis can be read. "
+            "Set MASTER_KEYS or VAR_DIR."
         )
     return Keyring.from_file(run.master_keys_path(settings))
 
