@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -22,7 +23,7 @@ from granian.log import LogLevels
 
 from commands import embedded
 from commands.context import Opener
-from commands.demo import PASSWORD_FILE, USER, fill
+from commands.demo import BANK_USER, PASSWORD_FILE, USER, fill, terminal_of
 from commands.life import account as account_of_life
 from commands.supervisor import Child, Supervisor
 from credentials.keyring import make_file
@@ -142,6 +143,7 @@ def _demo(
         return added
     port = _free_port(settings.host, settings.port + 1)
     secret = secrets.token_urlsafe(24)
+    terminal_id, terminal_key = terminal_of(settings)
     added["WECHAT_API_BASE"] = f"http://{settings.host}:{port}"
     added[DEMO_SECRET] = secret
     here = f"http://{settings.host}:{settings.port}"
@@ -149,6 +151,9 @@ def _demo(
     if not settings.alipay_app_id:
         told, life = account_of_life(here, added["WECHAT_API_BASE"])
         added |= told
+    place = _demo_account_path(settings)
+    place.write_text(json.dumps(added | {"PUBLIC_URL": settings.address}))
+    place.chmod(0o600)
     supervisor.add(
         Child(
             "simulator",
@@ -165,11 +170,27 @@ def _demo(
                 "SIM_FOLDER": str(settings.var_dir.resolve() / "simulator"),
                 "SIM_CITIZENS_URL": f"{here}/demo/citizens",
                 "SIM_CITIZENS_KEY": secret,
+                "SIM_PRODUCT": f"http://{settings.host}:{settings.port}",
+                "SIM_TERMINAL_ID": terminal_id,
+                "SIM_TERMINAL_KEY": terminal_key,
             },
             patience=5,
         )
     )
     return added
+
+
+def demo_account(settings: Settings) -> dict[str, str]:
+    """What the running demo told its processes of the account; nothing if there is none."""
+    try:
+        told = json.loads(_demo_account_path(settings).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(value) for name, value in told.items()}
+
+
+def _demo_account_path(settings: Settings) -> Path:
+    return settings.var_dir.resolve() / "demo-account.json"
 
 
 def _mode(account: dict[str, str]) -> str:
@@ -239,12 +260,17 @@ def _greet(settings: Settings, seconds: float, *, demo: bool) -> None:
     pages = [("card", "the holder's page, opened from the chat"), ("desk", "verifiers scan here")]
     pages += [("console", "operators watch and help here")]
     if demo:
-        pages = [("simulator", "a phone with the chat: begin here"), *pages]
+        pages = [
+            ("simulator", "a phone with the chat: begin here"),
+            *pages,
+            ("simulator/terminal", "a kiosk that reads ID cards, for the upgrade"),
+        ]
     for page, what in pages:
         click.echo(f"  {address}/{page:<10} {what}")
     if demo:
         click.echo(
-            f"Sign in at desk and console as `{USER}` with the password "
+            f"Sign in at desk and console as `{USER}`, or at a bank's desk as `{BANK_USER}`, "
+            "with the password "
             f"{(settings.var_dir / PASSWORD_FILE).read_text().strip()}"
         )
     click.echo("Ctrl-C stops everything and loses nothing.")

@@ -6,6 +6,7 @@ behind them, the card, is one tap away; the rest is two.
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 from bot.wechat.client import Api, RefusedError
@@ -50,23 +51,55 @@ def ensure(api: Api, texts: Texts) -> bool:
         PlatformUnavailableError: when the platform cannot be asked.
         RefusedError: when it refuses, as to an account without menus (48001).
     """
+    if not difference(api, texts):
+        return False
+    publish(api, texts)
+    return True
+
+
+def difference(api: Api, texts: Texts) -> list[str]:
+    """What `publish` would change, as the lines of a unified diff; nothing if nothing.
+
+    Raises:
+        PlatformUnavailableError, RefusedError: as `ensure`.
+    """
     try:
         shown = api.get("/cgi-bin/menu/get")
     except RefusedError as error:
         if error.code not in NO_MENU:
             raise
         shown = {}
-    others = {
-        _rule_language(each): _essence(each) for each in _objects(shown.get("conditionalmenu"))
-    }
+    now = {_rule_language(each): _essence(each) for each in _objects(shown.get("conditionalmenu"))}
+    if "menu" in shown:
+        now[DEFAULT_LANGUAGE] = _essence(shown["menu"])
     wanted = {
         _PLATFORM_LANGUAGES[language]: _essence(menu(texts, language)) for language in LANGUAGES
     }
-    default = wanted.pop(_PLATFORM_LANGUAGES[DEFAULT_LANGUAGE])
-    if _essence(shown.get("menu")) == default and others == wanted:
-        return False
-    publish(api, texts)
-    return True
+    lines: list[str] = []
+    for language in sorted(now.keys() | wanted.keys()):
+        old, new = (_written(menus.get(language)) for menus in (now, wanted))
+        lines += difflib.unified_diff(
+            old,
+            new,
+            f"menu for {language}, as shown",
+            f"menu for {language}, as set up",
+            lineterm="",
+        )
+    return lines
+
+
+def _written(shown: object) -> list[str]:
+    """A menu as lines: a name for each button, with what it sets off."""
+    lines: list[str] = []
+    for button in _objects(shown.get("button") if isinstance(shown, dict) else None):
+        lines.append(_button(button))
+        lines += [f"  {_button(below)}" for below in _objects(button.get("sub_button"))]
+    return lines
+
+
+def _button(button: dict[str, Any]) -> str:
+    acts = " ".join(str(button[name]) for name in ("key", "url") if button.get(name))
+    return f"{button.get('name', '')} [{acts}]" if acts else str(button.get("name", ""))
 
 
 def publish(api: Api, texts: Texts) -> None:
@@ -86,7 +119,7 @@ def publish(api: Api, texts: Texts) -> None:
 def _essence(shown: object) -> object:
     """What a person sees and sets off, without what the platform adds to a menu."""
     if isinstance(shown, dict):
-        kept = ("button", "sub_button", "name", "key")
+        kept = ("button", "sub_button", "name", "key", "url")
         return {name: _essence(shown[name]) for name in kept if shown.get(name)}
     if isinstance(shown, list):
         return [_essence(each) for each in shown]
