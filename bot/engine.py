@@ -20,6 +20,7 @@ LOST_JOB_SECONDS = 120
 STUCK_ATTEMPTS = 3
 EARLY = "early"
 SHOWN = "shown"
+PICTURE = "picture"
 SCENE = "scene"
 _CHINESE = re.compile("[\u3400-\u9fff]")
 _LETTERS = re.compile("[A-Za-z]{2}")
@@ -73,13 +74,15 @@ class Conversation:
 class Line:
     """A sentence to say: its text key, what fills it, and the step's position before it.
 
-    `answers` are the texts of the words that answer it, if it is a question with a few of them.
+    `answers` are the texts of the words that answer it, if it is a question with a few of them;
+    `picture` is the gesture whose drawing is shown with it.
     """
 
     key: str
     values: Mapping[str, object] = dataclasses.field(default_factory=dict)
     position: str = ""
     answers: tuple[str, ...] = ()
+    picture: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -247,17 +250,21 @@ def _enter(dialog: Dialog, move: Move, name: str, now: float) -> Move:
         turn = Turn(conversation.holder, Kind.IMAGE, media_id=str(early), at=now)
         return _answer(dialog, dataclasses.replace(move, conversation=conversation), name, turn)
     move = dataclasses.replace(move, conversation=conversation)
-    return move if step.silent else _said(move, _asked(step, conversation))
+    return move if step.silent else _said(move, _asked(step, conversation, fresh=True))
 
 
-def _asked(step: Ask, conversation: Conversation) -> Line:
-    """A step's question, filled with what is to be shown of what was given."""
+def _asked(step: Ask, conversation: Conversation, *, fresh: bool = False) -> Line:
+    """A step's question, filled with what is to be shown of what was given.
+
+    Its drawing is shown when it is fresh, not each time that it is said again.
+    """
     shown = conversation.given.get(SHOWN)
-    values = {}
-    if isinstance(shown, Mapping):
-        for key, value in shown.items():
-            values[key] = Word(str(value["word"])) if isinstance(value, Mapping) else value
-    return Line(step.says, values, step.position, step.answers)
+    values = dict(shown) if isinstance(shown, Mapping) else {}
+    picture = str(values.pop(PICTURE, ""))
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            values[key] = Word(str(value["word"]))
+    return Line(step.says, values, step.position, step.answers, picture if fresh else "")
 
 
 def _said(move: Move, *lines: Line) -> Move:

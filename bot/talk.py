@@ -24,24 +24,32 @@ from bot import engine
 from bot.channel import Channel, MediaGoneError, PlatformUnavailableError
 from bot.conversations import BusyError, Conversations, HeardBeforeError, LostError, Taken
 from bot.engine import Conversation, Line, Move
-from bot.jobs import Jobs
+from bot.jobs import FACES, Jobs
 from bot.letters import from_json, to_json
 from bot.outbox import NOTHING_KEPT, Outbox
 from bot.transcripts import Entry, Transcripts, answered, heard
 from credentials.errors import CredentialError, UnavailableError
+from credentials.frames import PREFIX
 from credentials.model import Holder
 from credentials.services import Services
-from handlers import notices
-from handlers.steps import Dialog, MediaError, Outcome, Task, Word, Work, checked
-from handlers.turn import Choices, HandOver, Kind, Reply, Say, Turn
+from faces.gestures import Gesture
+from handlers import drawings, notices
+from handlers.steps import NOT_YET, Dialog, MediaError, Outcome, Task, Word, Work, checked
+from handlers.turn import Choices, HandOver, Kind, Picture, Reply, Say, Turn
+from handlers.twins import Twins
 from texts import DEFAULT_LANGUAGE
 
 LATE_SECONDS: Final = 4.0  # the platform hangs up after five
 AGAIN_SECONDS: Final = 1.0  # what comes sooner is a copy that travelled beside the first
 JOB_WAIT_SECONDS: Final = 5.0
 MOST_QUICK_WORKS: Final = 8
-FACE_WORKS: Final = frozenset({"card_photo", "match_photo", "match_challenge"})
+FACE_WORKS: Final = frozenset(
+    {"card_photo", "match_photo", "match_challenge", "upgrade_photo", "upgrade_challenge"}
+)
+LONG_LINE: Final = 3  # so many jobs before one's own, and the place is told
+QUIET: Final = "page"  # in `Turn.extra`: it came from a page, which shows the answer itself
 UNAVAILABLE: Final = Outcome("unavailable")
+IN_REVIEW: Final = "in_review"
 ERASED: Final = "chat.delete.erased"
 HEARD_IN_HELP: Final = frozenset({"freeze", "approve", "deny", "deny_and_freeze"})
 """What a person's word still does while an operator has the talk: what cannot wait."""
@@ -88,6 +96,7 @@ class Talk:
         self._channels = channels
         self._liveness = liveness
         self._clock = clock
+        self.twins = Twins(services.templates)
         self.transcripts = transcripts or Transcripts(services.redis, services.sealer)
 
     def receive(self, turn: Turn) -> Reply | None:
@@ -143,6 +152,8 @@ class Talk:
             move = self._work_off(move)
             replies = self._render(move)
             self._outbox.put(holder, replies, f"job:{job_id}")
+            if name in FACE_WORKS or name == IN_REVIEW:
+                self._services.frames.tell(holder, job_id, _text_of(replies))
             self._start_jobs(move, job_id)
             self._keep(taken, move, answered(replies, conversation, now))
             leaving.done = True
@@ -158,12 +169,14 @@ class Talk:
             "deliver": self._do_deliver,
             "notify_approval": self._do_notify_approval,
             "notify_receipt": self._do_notify_receipt,
+            "review_decided": self._do_review_decided,
             "give_up": self._give_up,
         }
 
     def tend(self) -> None:
-        """Have messages delivered whose delivery was forgotten, as by a broker that was lost."""
+        """Deliver what a lost broker forgot; end the reviews that nobody decided in time."""
         self._outbox.wake_stuck()
+        self._services.reviews.tend()
 
     # One turn.
 
@@ -194,14 +207,20 @@ class Talk:
             move = engine.hear(self._dialog, taken.conversation, now)
             move = self._work_off(move)
             self._start_jobs(move, turn.key or f"{now.at:.6f}")
-            kept = self._outbox.kept(turn.holder) if taken.kept else NOTHING_KEPT
+            move = self._placed(move)
+            through_page = QUIET in turn.extra  # what was kept waits for a turn of the chat's
+            kept = NOTHING_KEPT
+            if taken.kept and not through_page:
+                kept = self._outbox.kept(turn.holder)
             replies = _merged((*kept.replies, *self._render(move)))
             late = through_outbox or time.monotonic() - began > LATE_SECONDS
             if not late and self._hands_over(turn, taken, move):
                 replies = (HandOver(), *replies)
             answer = replies[0] if replies and not late else None
             name = f"turn:{turn.key or turn.at}"
-            if answer is None:
+            if through_page:
+                answer = Say(_text_of(replies)) if replies else None
+            elif answer is None:
                 self._outbox.put(turn.holder, replies, name)
             else:
                 self._outbox.put(turn.holder, replies[1:], f"{name}:more")
@@ -285,21 +304,45 @@ class Talk:
         holder = _pack_holder(move.conversation.holder)
         if move.job:
             queue = "face" if move.job in FACE_WORKS else "work"
-            self._jobs.enqueue(queue, holder=holder, job_id=move.conversation.job)
+            queued = self._jobs.enqueue(queue, holder=holder, job_id=move.conversation.job)
+            if queue == "face":
+                self._services.frames.wait_for(move.conversation.holder, queued)
         for errand in move.errands:
             self._jobs.enqueue("errand", holder=holder, errand=errand, key=key)
+
+    def ahead(self, holder: Holder) -> int:
+        """How many people's faces are looked at before this person's."""
+        queued = self._services.frames.waits_for(holder)
+        return self._jobs.ahead(FACES, queued) if queued else 0
+
+    def _placed(self, move: Move) -> Move:
+        """A move that also tells the place in the line, while it is long."""
+        if move.conversation.step not in FACE_WORKS or not move.lines:
+            return move
+        ahead = self.ahead(move.conversation.holder)
+        if ahead < LONG_LINE:
+            return move
+        line = Line("face.place", {"ahead": ahead})
+        return dataclasses.replace(move, lines=(*move.lines, line))
 
     def _render(self, move: Move) -> tuple[Reply, ...]:
         """What a move says, as one message: its sentences one below the other.
 
-        A question that ends it and has a few possible answers comes with those to tap.
+        A question that ends it and has a few possible answers comes with those to tap; one that
+        asks for a gesture comes with its drawing.
         """
         if not move.lines:
             return ()
         language = move.conversation.language or DEFAULT_LANGUAGE
         text = "\n\n".join(self._sentence(language, line) for line in move.lines)
         answers = (self._services.texts.say(language, key) for key in move.lines[-1].answers)
-        return (Choices(text, tuple(answers)) if move.lines[-1].answers else Say(text),)
+        said = Choices(text, tuple(answers)) if move.lines[-1].answers else Say(text)
+        drawn = (
+            Picture(drawings.draw(Gesture(line.picture)), self._sentence(language, _named(line)))
+            for line in move.lines
+            if line.picture
+        )
+        return (said, *drawn)
 
     def _sentence(self, language: str, line: Line) -> str:
         say = self._services.texts.say
@@ -317,7 +360,8 @@ class Talk:
             services=self._services,
             liveness=self._liveness,
             now=self._clock(),
-            fetch=functools.partial(self._fetch, self._channels[conversation.holder.channel]),
+            fetch=functools.partial(self._fetch, conversation.holder),
+            twins=self.twins,
             paused="" if conversation.step in ("", self._dialog.home) else conversation.step,
             language=conversation.language or DEFAULT_LANGUAGE,
             card_page=self._card_page(conversation.holder),
@@ -329,9 +373,14 @@ class Talk:
         which = "" if holder.channel == first else f"?channel={holder.channel}"
         return f"{self._services.address}/card{which}"
 
-    def _fetch(self, channel: Channel, media_id: str, limit: int) -> bytes:
+    def _fetch(self, holder: Holder, media_id: str, limit: int) -> bytes:
+        if media_id.startswith(PREFIX):
+            data = self._services.frames.get(holder, media_id)
+            if data is None or len(data) > limit:
+                raise MediaError("gone")
+            return data
         try:
-            return channel.fetch(media_id, limit=limit)
+            return self._channels[holder.channel].fetch(media_id, limit=limit)
         except MediaGoneError as error:
             raise MediaError("gone") from error
         except PlatformUnavailableError as error:
@@ -365,7 +414,15 @@ class Talk:
         except UnavailableError:
             outcome = UNAVAILABLE
         log.info("work done", step=conversation.step, seconds=round(time.monotonic() - began, 3))
+        if outcome is NOT_YET:
+            return
         self.finish(whose, job_id, outcome)
+
+    def _do_review_decided(self, holder: Mapping[str, str]) -> None:
+        """Reviewers decided: the conversation that waits for them hears it."""
+        conversation = self._conversations.look(Holder(**holder))
+        if conversation.step == IN_REVIEW and conversation.job:
+            self._do_work(holder, conversation.job)
 
     def _do_errand(self, holder: Mapping[str, str], errand: str, key: str) -> None:
         """Do what nobody waits for, and send what it gives."""
@@ -445,6 +502,16 @@ def _merged(replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
 def _all(taken: Taken, move: Move) -> dict[str, object]:
     """What was given before and after: what masks what was said in between."""
     return {**taken.conversation.given, **move.conversation.given}
+
+
+def _text_of(replies: Sequence[Reply]) -> str:
+    """The words of messages, for a page."""
+    return "\n\n".join(each.text for each in replies if isinstance(each, (Say, Choices)))
+
+
+def _named(line: Line) -> Line:
+    """What a drawing shows, in words."""
+    return Line(f"chat.gesture.{line.picture}")
 
 
 def _pack_holder(holder: Holder) -> dict[str, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from credentials import lifecycle, record
 from credentials.approvals import approval_of
 from credentials.audit import Audit, signature, use_of
 from credentials.codes import ANY_PURPOSE, LIFE_SECONDS, Codes, Payload
+from credentials.connection import guard
 from credentials.errors import LifecycleError, NoCardError, RefusalError, UnavailableError
 from credentials.issuing import Issuing
 from credentials.model import (
@@ -117,6 +119,20 @@ class Cards:
         blind = self._index.of("id_number", id_number.upper())
         credential_id = self._store.get(person_key(blind))
         return self.get(credential_id) if credential_id else None
+
+    def of_person(self, person: str) -> tuple[str, bytes | None]:
+        """The credential of a person by the ID number's blind index, and the portrait; or "".
+
+        For reviewers, who see a face beside the one that is near it.
+        """
+        credential_id = self._store.get(person_key(person)) or ""
+        if not is_credential_id(credential_id):
+            return "", None
+        with guard():
+            sealed = cast("bytes | None", self._store.redis.get(portrait_key(credential_id)))
+        if sealed is None:
+            return credential_id, None
+        return credential_id, self._sealer.unseal(record.portrait_name(credential_id), sealed)
 
     def mint(self, holder: Holder, purpose: str | None = None, pin: str = "") -> RotatingCode:
         """A fresh code: for one purpose, which answers a scan at once, or for any.

@@ -34,6 +34,7 @@ from credentials.store import (
     portrait_key,
     record_key,
 )
+from credentials.templates import Templates
 
 RESERVED_SECONDS = 60
 PENDING_SECONDS = 24 * 3600
@@ -93,10 +94,11 @@ class Issuing:
         return credential_id
 
     def give_up(self, credential_id: str, known: record.Sealed) -> None:
-        """Free the ID number and the account of a credential that is over."""
+        """Free the ID number and the account of a credential that is over; forget the face."""
         number = self.index.of("id_number", known.id_number)
         for key in (card_key(known.holder), person_key(number)):
             self.store.run("settle", (key,), (credential_id, "drop"))
+        Templates(self.store.redis, self.sealer, self.index).drop(known.id_number)
 
     def _own_id(self, holder: Holder, person: Person) -> str:
         """The id that follows from account and person; another one after each that is over.

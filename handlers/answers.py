@@ -123,7 +123,8 @@ def gesture(turn: Turn, given: Given) -> Outcome:
         return Outcome("text")
     frames = [*frames, turn.media_id]
     if len(frames) < len(asked):
-        return Outcome("next", {"frames": frames, "shown": shown_gesture(asked, len(frames))})
+        shown = shown_gesture(asked, len(frames), str(given.get("link", "")))
+        return Outcome("next", {"frames": frames, "shown": shown})
     return Outcome("complete", {"frames": frames, "video": None})
 
 
@@ -145,10 +146,12 @@ def language(turn: Turn, given: Given) -> Outcome:
     return Outcome("chosen", notes={"language": chosen}) if chosen else Outcome("unclear")
 
 
-def shown_gesture(gestures: list[str], place: int) -> dict[str, object]:
-    """What the question of a challenge shows: which gesture, and how many of how many."""
-    word = {"word": f"chat.gesture.{gestures[place]}"}
-    return {"gesture": word, "place": place + 1, "all": len(gestures)}
+def shown_gesture(gestures: list[str], place: int, link: str) -> dict[str, object]:
+    """What the question of a challenge shows: which gesture, how many of how many, the page."""
+    asked = gestures[place]
+    word = {"word": f"chat.gesture.{asked}"}
+    shown: dict[str, object] = {"gesture": word, "place": place + 1, "all": len(gestures)}
+    return {**shown, "link": link, "picture": asked}
 
 
 def _consent(kind: str, turn: Turn) -> dict[str, object]:

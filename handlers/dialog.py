@@ -11,12 +11,25 @@ from typing import Final
 
 from faces.errors import PHOTO_CODES
 from faces.gestures import Gesture
-from handlers import answers, life, proofing, scenes, works
+from handlers import answers, facing, life, proofing, scenes, upgrading, works
 from handlers.steps import Ask, Dialog, Work, again, back, done, to
 from handlers.turn import Kind
 
 YES_NO: Final = ("answer.yes", "answer.no")
 TEXT, IMAGE, VIDEO = Kind.TEXT, Kind.IMAGE, Kind.VIDEO
+UPGRADED: Final = {  # where both ways of checking a face lead in an upgrade
+    "bound": done("upgrade.bound"),
+    "upgraded": done("upgrade.done"),
+    "over": done("upgrade.over"),
+    "pin": done("upgrade.pin"),
+    "pin_later": done("upgrade.pin_later"),
+    "poor": to("upgrade_face_check", "chat.face.poor"),
+    "gone": to("upgrade_face_check", "chat.face.gone"),
+    "no_match": to("upgrade_face_check", "chat.face.no_match"),
+    "cooling": done("upgrade.cooling"),
+    "portrait": done("chat.face.portrait"),
+    "changed": done("upgrade.changed"),
+}
 
 DIALOG: Final = Dialog(
     version="1",
@@ -129,6 +142,7 @@ DIALOG: Final = Dialog(
                 "ended": done("chat.registry.ended"),
                 "outside": done("chat.registry.outside"),
                 "taken": "move_offer",
+                "card_differs": to("name", "face.card_differs"),
                 "too_often": done("chat.registry.too_often"),
                 "unavailable": "registry_out",
             },
@@ -182,13 +196,15 @@ DIALOG: Final = Dialog(
         "match_photo": Work(
             says="chat.match",
             position="4/4",
-            does=proofing.match_photo,
+            does=facing.match_photo,
             leads={
                 "issued": done("chat.issued", errand="draw_card"),
                 "moved": done("life.moved", errand="draw_card"),
                 "poor": to("face_check", "chat.face.poor"),
                 "gone": to("face_check", "chat.face.gone"),
                 "no_match": to("face_check", "chat.face.no_match"),
+                "suspect": to("face_check", "face.suspect"),
+                "review": "in_review",
                 "cooling": done("chat.face.cooling"),
                 "taken": done("chat.registry.taken"),
                 "portrait": done("chat.face.portrait"),
@@ -218,13 +234,15 @@ DIALOG: Final = Dialog(
         "match_challenge": Work(
             says="chat.match",
             position="4/4",
-            does=proofing.match_challenge,
+            does=facing.match_challenge,
             leads={
                 "issued": done("chat.issued", errand="draw_card"),
                 "moved": done("life.moved", errand="draw_card"),
                 "poor": to("face_check", "chat.face.poor"),
                 "gone": to("face_check", "chat.face.gone"),
                 "no_match": to("face_check", "chat.face.no_match"),
+                "suspect": to("face_check", "face.suspect"),
+                "review": "in_review",
                 "cooling": done("chat.face.cooling"),
                 "taken": done("chat.registry.taken"),
                 "portrait": done("chat.face.portrait"),
@@ -238,6 +256,27 @@ DIALOG: Final = Dialog(
             kinds=frozenset(Kind),
             takes=answers.anything,
             leads={"again": "match_challenge"},
+        ),
+        "in_review": Work(
+            says="face.review",
+            position="4/4",
+            does=facing.hear_decision,
+            leads={
+                "issued": done("chat.issued", errand="draw_card"),
+                "moved": done("life.moved", errand="draw_card"),
+                "taken": done("chat.registry.taken"),
+                "rejected": done("face.review.rejected"),
+                "expired": done("face.review.expired"),
+                "changed": done("chat.face.changed"),
+                "unavailable": "review_out",
+            },
+        ),
+        "review_out": Ask(
+            says="chat.face_out",
+            position="4/4",
+            kinds=frozenset(Kind),
+            takes=answers.anything,
+            leads={"again": "in_review"},
         ),
         # The card.
         "card": Work(
@@ -275,14 +314,82 @@ DIALOG: Final = Dialog(
                 "none": back("chat.card.none"),
             },
         ),
+        # The upgrade: the terminal reads chip and finger meanwhile, the face is looked at here.
         "upgrade": Work(
-            does=works.look_before_upgrade,
+            does=upgrading.begin_upgrade,
             leads={
-                "light": back("chat.upgrade"),
+                "begun": to("upgrade_face_check", "upgrade.begun"),
+                "waiting": back("upgrade.waiting"),
                 "upgraded": back("chat.upgrade.already"),
+                "frozen": back("chat.card.frozen"),
+                "ended": back("chat.card.ended"),
                 "none": back("chat.card.none"),
+                "cooling": back("upgrade.cooling"),
             },
         ),
+        "renew_pin": Work(
+            does=upgrading.begin_pin,
+            leads={
+                "begun": to("upgrade_face_check", "upgrade.pin_begun"),
+                "light": back("upgrade.pin_light"),
+                "frozen": back("chat.card.frozen"),
+                "ended": back("chat.card.ended"),
+                "none": back("chat.card.none"),
+                "cooling": back("upgrade.cooling"),
+            },
+        ),
+        "upgrade_face_check": Work(
+            does=proofing.choose_face_check,
+            leads={
+                "no_consent": done("upgrade.changed"),
+                "one_photo": "upgrade_face",
+                "challenge": "upgrade_gesture",
+            },
+        ),
+        "upgrade_face": Ask(
+            says="chat.face",
+            kinds=frozenset({TEXT, IMAGE, VIDEO}),
+            takes=answers.selfie,
+            leads={
+                "photo": "upgrade_photo",
+                "text": again("chat.face.text"),
+                "video": again("chat.face.video"),
+            },
+        ),
+        "upgrade_photo": Work(
+            says="chat.match",
+            does=upgrading.match_photo,
+            leads={**UPGRADED, "unavailable": "upgrade_photo_out"},
+        ),
+        "upgrade_photo_out": Ask(
+            says="chat.face_out",
+            kinds=frozenset(Kind),
+            takes=answers.anything,
+            leads={"again": "upgrade_photo"},
+        ),
+        "upgrade_gesture": Ask(
+            says="chat.gesture",
+            kinds=frozenset({TEXT, IMAGE, VIDEO}),
+            takes=answers.gesture,
+            leads={
+                "next": "upgrade_gesture",
+                "complete": "upgrade_challenge",
+                "late": to("upgrade_face_check", "chat.gesture.late"),
+                "text": again("chat.gesture.text"),
+            },
+        ),
+        "upgrade_challenge": Work(
+            says="chat.match",
+            does=upgrading.match_challenge,
+            leads={**UPGRADED, "unavailable": "upgrade_challenge_out"},
+        ),
+        "upgrade_challenge_out": Ask(
+            says="chat.face_out",
+            kinds=frozenset(Kind),
+            takes=answers.anything,
+            leads={"again": "upgrade_challenge"},
+        ),
+        # Deleting the card.
         "delete": Work(
             does=works.look_before_delete,
             leads={
@@ -352,6 +459,7 @@ DIALOG: Final = Dialog(
             does=works.approve,
             leads={
                 "approved": back("chat.approval.approved"),
+                "pin": back("upgrade.approval_pin"),
                 "nothing": back("chat.approval.nothing"),
                 "late": back("chat.approval.late"),
             },
@@ -386,6 +494,7 @@ DIALOG: Final = Dialog(
         "申请/apply/APPLY": "begin",
         "我的证件/card/CARD": "card",
         "升级/upgrade/UPGRADE": "upgrade",
+        "PIN/PIN码/PIN 码/重设PIN": "renew_pin",
         "记录/history/HISTORY": "history",
         "冻结/freeze/FREEZE": "freeze",
         "帮助/help/HELP": back("chat.help"),
@@ -421,6 +530,8 @@ DIALOG: Final = Dialog(
     words=frozenset(
         {
             "chat.comma",
+            "face.place",
+            "face.missed.reused",
             "chat.busy",
             *(f"chat.gesture.{gesture}" for gesture in Gesture),
             *(f"chat.photo.{code}" for code in PHOTO_CODES),
@@ -445,6 +556,10 @@ DIALOG: Final = Dialog(
                 for advice in ("no_card", "file", "closer", "light", "focus")
             ),
             "chat.use.other",
+            *(f"upgrade.binding.{name}" for name in ("chip", "fingerprint", "face")),
+            "upgrade.ask_pin",
+            "upgrade.terminal_bound",
+            "upgrade.terminal_refused",
             "life.moved_away",
             "life.renamed",
             "life.ended",

@@ -1,21 +1,18 @@
-"""Enrolment's works: the registry, the face, the card. What may be done twice means once."""
+"""Enrolment's works up to the face: the registry, the ID card's photo, the challenge."""
 
 from __future__ import annotations
 
+import base64
 import datetime
 import random
-from collections.abc import Callable
 from typing import Final
 
 from credentials import id_number, names
 from credentials.authority import NameMismatchError, NotRegisteredError, PersonEndedError
-from credentials.errors import CredentialError, IdNumberTakenError, UnavailableError
-from credentials.limits import Allowance
+from credentials.errors import CredentialError, UnavailableError
 from credentials.model import Consent, Person, Status
-from faces import compare, id_card, liveness, photo, selfie, video
-from faces.errors import CardPhotoError, PhotoError, VideoError
-from faces.gestures import Gesture
-from handlers import life
+from faces import compare, encode, id_card, liveness, photo, selfie
+from faces.errors import CardPhotoError, PhotoError
 from handlers.answers import CHINA, LEAST_AGE, shown_gesture
 from handlers.steps import MediaError, Outcome, Task, Word, outcomes
 
@@ -29,6 +26,9 @@ CARD_PROBLEMS: Final = frozenset(
     {"missing_name", "missing_id_number", "id_number_checksum", "birth_differs", "sex_differs"}
 )
 UNSAFE_NONE: Final = "unsafe-none"
+# The card's portrait is small, printed and up to twenty years old: only a face that is clearly
+# another one counts, by dlib's own bound.
+CARD_FACE: Final = 0.6
 
 
 @outcomes("fresh", "going", "has_card", "cooling")
@@ -46,8 +46,9 @@ def begin_enrolment(task: Task) -> Outcome:
 
 
 @outcomes(
-    "passed", "not_registered", "mismatch", "ended", "outside", "taken", "too_often", "unavailable"
-)
+    "passed", "not_registered", "mismatch", "ended", "outside", "taken", "too_often",
+    "card_differs", "unavailable",
+)  # fmt: skip
 def check_registry(task: Task) -> Outcome:  # noqa: PLR0911 - one for each answer
     """Name and ID number with the authority, residence with the rollout, number with the cards."""
     services, limit = task.services, ("registry", task.holder.tag)
@@ -69,19 +70,22 @@ def check_registry(task: Task) -> Outcome:  # noqa: PLR0911 - one for each answe
         services.waiting.offer(task.holder, person.residence)
         return Outcome("outside")
     other = services.cards.find(person.id_number)
+    if _another_on_the_card(task, person):
+        return Outcome("card_differs", {"card_face": None})
     if other is not None and other.holder != task.holder and other.status in LIVE_STATUSES:
-        return Outcome("taken")
-    return Outcome("passed")
+        return Outcome("taken", {"card_face": None})
+    return Outcome("passed", {"card_face": None})
 
 
 @outcomes("one_photo", "challenge", "no_consent")
 def choose_face_check(task: Task) -> Outcome:
     """How the face is checked: only with its consent, and by a fresh challenge."""
-    if not any(consent.kind == "face" for consent in _consents(task)):
+    if not any(consent.kind == "face" for consent in consents_of(task)):
         return Outcome("no_consent")
     if task.liveness == UNSAFE_NONE:
         return Outcome("one_photo")
-    asked = [str(gesture) for gesture in liveness.draw_challenge(random.SystemRandom())]
+    dice = random.SystemRandom()
+    asked = [str(gesture) for gesture in liveness.draw_challenge(dice, dice.choice((2, 3)))]
     return Outcome(
         "challenge",
         {
@@ -89,7 +93,8 @@ def choose_face_check(task: Task) -> Outcome:
             "frames": [],
             "video": None,
             "until": task.now + CHALLENGE_SECONDS,
-            "shown": shown_gesture(asked, 0),
+            "link": (link := enrol_page(task)),
+            "shown": shown_gesture(asked, 0, link),
         },
     )
 
@@ -120,128 +125,49 @@ def read_card(task: Task) -> Outcome:  # noqa: PLR0911 - one for each way it can
         return _unread("chat.card_photo.focus")
     if number.age_on(today) < LEAST_AGE:
         return Outcome("too_young", values={"age": LEAST_AGE})
-    given = {"name": name, "id_number": number.value, "card_photo": None}
+    given: dict[str, object] = {"name": name, "id_number": number.value, "card_photo": None}
+    given["card_face"] = _face_on(task, reading)
     return Outcome("read", {**given, "shown": {"name": name, "id_number": number.value}})
+
+
+def enrol_page(task: Task) -> str:
+    """The address of the page with the live camera, which asks the account's platform first."""
+    _, mark, query = task.card_page.partition("?")
+    return f"{task.services.address}/enrol{mark}{query}"
+
+
+def _face_on(task: Task, reading: id_card.Reading) -> str | None:
+    """The template of the card's own portrait, if its face may and can be measured."""
+    if reading.portrait is None or not any(each.kind == "face" for each in consents_of(task)):
+        return None
+    try:
+        face = selfie.find_one(reading.portrait)
+    except PhotoError:
+        return None
+    return base64.b64encode(encode.pack(encode.encode(reading.portrait, face))).decode()
+
+
+def _another_on_the_card(task: Task, person: Person) -> bool:
+    """Whether the ID card that was photographed shows somebody else than the registry does."""
+    packed = task.given.get("card_face")
+    if not packed:
+        return False
+    try:
+        registered = selfie.measure(person.portrait).template
+    except PhotoError:
+        return False  # the face step says so
+    shown = encode.unpack(base64.b64decode(str(packed)))
+    return compare.distance(shown, registered) > CARD_FACE
 
 
 def _unread(advice: str) -> Outcome:
     return Outcome("poor", {"card_photo": None}, {"advice": Word(advice)})
 
 
-FACE_OUTCOMES: Final = (
-    "issued", "moved", "poor", "gone", "no_match", "cooling", "taken", "portrait", "changed",
-    "unavailable",
-)  # fmt: skip
-
-
-@outcomes(*FACE_OUTCOMES)
-def match_photo(task: Task) -> Outcome:
-    """One photo against the registry's portrait, and the card if they match."""
-
-    def look(portrait: selfie.Measured) -> tuple[compare.Comparison, str]:
-        found = selfie.measure(task.fetch(str(task.given["photo"]), photo.MAX_BYTES))
-        return compare.compare(found.template, portrait.template), ""
-
-    return _prove(task, look)
-
-
-@outcomes(*FACE_OUTCOMES)
-def match_challenge(task: Task) -> Outcome:
-    """The challenge's photos, or its video, and the portrait: the same living person?"""
-    asked = [Gesture(gesture) for gesture in _list(task, "gestures")]
-
-    def look(portrait: selfie.Measured) -> tuple[compare.Comparison | None, str]:
-        if task.given.get("video"):
-            data = task.fetch(str(task.given["video"]), video.MAX_BYTES)
-            result = liveness.check_video(asked, data, portrait.template)
-        else:
-            photos = [task.fetch(frame, photo.MAX_BYTES) for frame in _list(task, "frames")]
-            result = liveness.check_photos(asked, photos, portrait.template)
-        return result.comparison, "" if result.live else result.reasons[0]
-
-    return _prove(task, look)
-
-
-def _prove(  # noqa: PLR0911 - one for each way it can end
-    task: Task, look: Callable[[selfie.Measured], tuple[compare.Comparison | None, str]]
-) -> Outcome:
-    """The steps that both ways of checking a face share.
-
-    1. The account is not in a pause.
-    2. The authority still says what it said, and gives the portrait.
-    3. The photo can be used; if not, that costs no attempt.
-    4. It is the person of the portrait; if not, that costs one.
-    5. The card is issued, or moved from the account that had it.
-    """
-    if not any(consent.kind == "face" for consent in _consents(task)):
-        return Outcome("changed")  # no face is looked at without its consent
-    allowance = task.services.limits.look("face", task.holder.tag, FACE_ATTEMPTS)  # 1
-    if not allowance.allowed:
-        return _cooling(allowance)
-    try:
-        person = task.services.authority.check(  # 2
-            str(task.given["name"]), str(task.given["id_number"])
-        )
-    except UnavailableError:
-        return Outcome("unavailable")
-    except CredentialError:
-        return Outcome("changed")
-    try:
-        portrait = selfie.measure(person.portrait)
-    except PhotoError:
-        return Outcome("portrait")
-    try:
-        comparison, reason = look(portrait)  # 3
-    except MediaError as error:
-        return Outcome("gone" if error.code == "gone" else "unavailable")
-    except PhotoError as error:
-        return Outcome("poor", values={"advice": Word(f"chat.photo.{error.code}")})
-    except VideoError as error:
-        return Outcome("poor", values={"advice": Word(f"chat.video.{error.code}")})
-    if reason or comparison is None or not comparison.match:  # 4
-        return _missed(task, reason)
-    evidence = {"distance": f"{comparison.distance:.3f}", "liveness": task.liveness}
-    return _issue(task, person, evidence)  # 5
-
-
-def _missed(task: Task, reason: str) -> Outcome:
-    allowance = task.services.limits.attempt(
-        "face", task.holder.tag, FACE_ATTEMPTS, DAY_SECONDS, FACE_PAUSE_SECONDS
-    )
-    if not allowance.allowed or allowance.left == 0:
-        return _cooling(task.services.limits.look("face", task.holder.tag, FACE_ATTEMPTS))
-    why = Word(f"chat.missed.{reason or 'not_the_portrait'}")
-    return Outcome("no_match", values={"left": allowance.left, "why": why})
-
-
-def _issue(task: Task, person: Person, evidence: dict[str, str]) -> Outcome:
-    if task.given.get("move"):
-        return life.move_card(task, person, _consents(task), evidence)
-    try:
-        task.services.cards.issue(task.holder, person, _consents(task), evidence=evidence)
-    except IdNumberTakenError:
-        return Outcome("taken")
-    except UnavailableError:
-        return Outcome("unavailable")
-    except CredentialError as error:
-        if error.code != "has_card":  # a worker was killed after issuing: it is issued
-            raise
-    task.services.limits.forget("face", task.holder.tag)
-    return Outcome("issued", values={"link": f"{task.services.address}/card"})
-
-
-def _cooling(allowance: Allowance) -> Outcome:
-    return Outcome("cooling", values={"minutes": allowance.wait_minutes})
-
-
-def _consents(task: Task) -> list[Consent]:
+def consents_of(task: Task) -> list[Consent]:
+    """What the person agreed to so far."""
     kept = task.given.get("consents")
     return [
         Consent(str(each["kind"]), str(each["version"]), float(each["at"]))
         for each in (kept if isinstance(kept, list) else [])
     ]
-
-
-def _list(task: Task, key: str) -> list[str]:
-    value = task.given.get(key)
-    return [str(part) for part in value] if isinstance(value, list) else []

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from credentials.model import Holder
 from credentials.services import Services
 from handlers.turn import Kind, Turn
+from handlers.twins import Twins
 
 Given = Mapping[str, object]
 """What a person gave so far in the step's course: personal data, sealed where it is kept."""
@@ -63,6 +64,11 @@ class Outcome:
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
+NOT_YET = Outcome("not_yet")
+"""A slow work's outcome that nobody knows yet: the conversation goes on waiting, and whoever comes
+to know it has the work done again. It leads nowhere and is not declared."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Task:
     """What a work may use.
@@ -77,6 +83,7 @@ class Task:
         paused: the step that the person was at when an aside began.
         language: in which the person is spoken to.
         card_page: the address of the card page, for this person's platform.
+        twins: who else has this face.
     """
 
     holder: Holder
@@ -85,6 +92,7 @@ class Task:
     liveness: str
     now: float
     fetch: Callable[[str, int], bytes]
+    twins: Twins
     paused: str = ""
     language: str = "zh_CN"
     card_page: str = ""

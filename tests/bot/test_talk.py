@@ -5,7 +5,7 @@ import threading
 import pytest
 import redis
 
-from handlers import proofing
+from handlers import facing
 from handlers.dialog import DIALOG
 from handlers.steps import Ask, Task
 from handlers.turn import Choices, HandOver, Kind, Picture, Say
@@ -270,8 +270,9 @@ class TestFace:
             liveness="unsafe-none",
             now=world.clock(),
             fetch=lambda media_id, limit: world.platform.fetch(media_id, limit=limit),
+            twins=world.talk.twins,
         )
-        assert proofing.match_photo(task).name == "issued"  # and then it was killed
+        assert facing.match_photo(task).name == "issued"  # and then it was killed
         assert asked.hears().count("办好了") == 1
         card = world.services.cards.of(asked.holder)
         assert card is not None

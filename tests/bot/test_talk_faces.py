@@ -42,13 +42,14 @@ class TestChallenge:
     def asked(self, phone: Phone, person: Person) -> Phone:
         for said in ("申请", "同意", person.name, person.id_number):
             phone.say(said)
-        assert "第 1/2 个动作" in phone.hears()
+        assert "第 1/" in phone.hears()
         return phone
 
     def test_a_photo_for_each_gesture_and_the_card(self, world: World, asked: Phone) -> None:
-        first, second = gestures(asked)
-        assert "第 2/2 个动作" in asked.send_photo(doing(first))
-        assert "正在核对" in asked.send_photo(doing(second))
+        *before, last = gestures(asked)
+        for number, gesture in enumerate(before, start=2):
+            assert f"第 {number}/{len(before) + 1} 个动作" in asked.send_photo(doing(gesture))
+        assert "正在核对" in asked.send_photo(doing(last))
         assert "办好了" in asked.hears()
         assert world.services.cards.of(asked.holder) is not None
 
@@ -66,8 +67,8 @@ class TestChallenge:
         assert world.services.cards.of(asked.holder) is None
 
     def test_the_same_photo_twice_is_refused(self, world: World, asked: Phone) -> None:
-        asked.send_photo(selfie())
-        asked.send_photo(selfie())
+        for _ in gestures(asked):
+            asked.send_photo(selfie())
         assert "还可以再试 4 次" in asked.hears()
         assert world.services.cards.of(asked.holder) is None
 
@@ -82,14 +83,14 @@ class TestChallenge:
         world.later_s = 121
         told = asked.send_photo(selfie())
         assert "2 分钟已过" in told
-        assert "第 1/2 个动作" in told
+        assert "第 1/" in told
 
     def test_a_poor_photo_costs_no_attempt(self, asked: Phone) -> None:
-        asked.send_photo(landscape())
-        asked.send_photo(landscape())
+        for _ in gestures(asked):
+            asked.send_photo(landscape())
         told = asked.hears()
         assert "不计入次数" in told
-        assert "第 1/2 个动作" in told
+        assert "第 1/" in told
 
     def test_a_file_that_is_no_video(self, asked: Phone) -> None:
         asked.send_photo(b"no video", Kind.VIDEO)
@@ -98,14 +99,14 @@ class TestChallenge:
     def test_words_and_back_again(self, asked: Phone) -> None:
         assert "需要照片" in asked.say("好了")
         told = asked.say("帮助")
-        assert "第 1/2 个动作" in told
+        assert "第 1/" in told
 
     def test_a_photo_sent_before_is_not_part_of_it(self, world: World, person: Person) -> None:
         early = world.phone("oEarly")
         for said in ("申请", "同意", person.name, person.id_number):
             early.say(said)
         early.send_photo(selfie())
-        assert "第 1/2 个动作" in early.hears()
+        assert "第 1/" in early.hears()
 
 
 class TestCardPhoto:

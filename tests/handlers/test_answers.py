@@ -133,6 +133,7 @@ class TestGesture:
         assert first.name == "next"
         assert first.given["shown"] == {
             "gesture": {"word": "chat.gesture.open_mouth"}, "place": 2, "all": 2,
+            "link": "", "picture": "open_mouth",
         }  # fmt: skip
         given = {**self.ASKED, **first.given}
         last = answers.gesture(turn(kind=Kind.IMAGE, media_id="M2"), given)
