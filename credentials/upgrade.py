@@ -51,6 +51,7 @@ from credentials.errors import CredentialError, NoCardError, RefusalError, Unava
 from credentials.limits import Limits
 from credentials.model import Consent, Holder, Level
 from credentials.pins import SETTING_SECONDS
+from credentials.renewal import Tell, tell_no_account
 from credentials.sealing import BlindIndex, Sealer
 from credentials.store import (
     Store,
@@ -126,12 +127,17 @@ class Upgrades:
         index: BlindIndex,
         terminals: Terminals,
         limits: Limits,
+        *,
+        tell: Tell = tell_no_account,
+        page: str = "",
     ) -> None:
         self._store = store
         self._sealer = sealer
         self._index = index
         self._terminals = terminals
         self._limits = limits
+        self._tell = tell
+        self._page = page
         self._audit = Audit(store, sealer.keyring)
 
     # --- the holder ---------------------------------------------------------------------------
@@ -288,6 +294,8 @@ class Upgrades:
         if not same or read["fingerprint"] == "not_matched":  # 6
             reason = "fingerprint" if same else "person"
             self._refused(credential_id, "chip", reason, terminal)
+            told = {"terminal": terminal.name}
+            self._tell(known.holder, "upgrade.terminal_refused", told, read["session"])
             raise UpgradeError("not_this_person")
         evidence = {
             "by": f"terminal:{terminal.terminal_id}",
@@ -302,6 +310,9 @@ class Upgrades:
         if level is Level.LIGHT:
             bound = self._look(credential_id).bound
             missing = tuple(name for name in BINDINGS if name not in bound)
+        key = "upgrade.terminal_bound" if missing else "upgrade.done"
+        values = {"terminal": terminal.name, "link": self._page}
+        self._tell(known.holder, key, values, read["session"])
         return level, missing
 
     # --- inside -------------------------------------------------------------------------------
