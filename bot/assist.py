@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bot.conversations import Conversations
 from bot.engine import Conversation
@@ -21,14 +21,20 @@ from bot.transcripts import OPERATOR, About, Entry, Note, Transcripts, mask
 from credentials.errors import CredentialError
 from credentials.limits import Limits
 from credentials.model import Holder
-from handlers.steps import Ask, Dialog, Work
-from handlers.turn import Kind, Say
+from handlers.steps import Dialog
+from handlers.turn import Say
 
 HELP_SECONDS = 30 * 60.0
 LONGEST_MESSAGE = 600
 MOST_LABELS = 8
 LONGEST_LABEL = 24
 TEST_LABEL = "test"
+RETURNS: Mapping[str, tuple[str, ...]] = {
+    "consent": (),
+    "name": ("consents",),
+    "id_number": ("consents", "name"),
+}
+"""The questions that one may go back to, and what must have been given before each."""
 
 
 class AssistError(CredentialError):
@@ -144,8 +150,8 @@ class Assist:
         conversation = self._conversations.look(holder)
         if step not in self._back_to(conversation):
             raise AssistError("bad_step", step=step[:40])
-        home = step == self._dialog.home
-        given = {} if home else conversation.given
+        # Only what was answered before that question: whatever a work found later is found anew.
+        given = {name: conversation.given[name] for name in RETURNS.get(step, ())}
         self._conversations.change(
             holder, step=step, aside="", job="", attempts=0, since=self._clock(), given=given
         )
@@ -197,15 +203,14 @@ class Assist:
         self._transcripts.describe(holder, dataclasses.replace(about, assigned=operator))
 
     def _back_to(self, conversation: Conversation) -> list[str]:
-        """The steps that were passed, in the dialog's order, after home."""
-        names = list(self._dialog.steps)
-        home = self._dialog.home
-        if conversation.step in ("", home) or conversation.step not in names:
+        """Home, and the questions that were answered before this step."""
+        if conversation.step in ("", self._dialog.home):
             return []
-        passed = names[: names.index(conversation.step) + 1]
-        return [name for name in passed if name == home or _may_return(self._dialog.steps[name])]
-
-
-def _may_return(step: Ask | Work) -> bool:
-    """Whether a step may be gone back to: not the face check's, which a work prepares and guards."""
-    return isinstance(step, Ask) and not step.aside and Kind.VIDEO not in step.kinds
+        given = conversation.given
+        enrolling = "consents" in given
+        answered = [
+            name
+            for name, needs in RETURNS.items()
+            if enrolling and name in self._dialog.steps and all(need in given for need in needs)
+        ]
+        return [self._dialog.home, *answered]

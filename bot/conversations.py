@@ -99,7 +99,7 @@ class Conversations:
         self._redis = database
         self._sealer = sealer
         self.places = Places(database, home=home)
-        self._figures = figures or Figures(database, steps=(home,))
+        self.figures = figures or Figures(database, steps=(home,))
         self._take, self._keep, self._leave = (
             database.register_script((SCRIPTS / f"{name}.lua").read_text())
             for name in ("take", "keep", "leave")
@@ -278,7 +278,7 @@ class Conversations:
         """Move a person in the operators' figures, where anything changed there."""
         pipeline = self._redis.pipeline(transaction=False)
         self.places.note(pipeline, before, after)
-        self._figures.count(pipeline, before, after, said)
+        self.figures.count(pipeline, before, after, said)
         if beside is not None:
             beside(pipeline)
         if len(pipeline):

@@ -34,6 +34,7 @@ import redis
 
 from bot.engine import Conversation
 from credentials.connection import guard
+from handlers.steps import Dialog, Work, places_of
 
 HOUR_SECONDS = 9 * 24 * 3600
 DAY_SECONDS = 400 * 24 * 3600
@@ -151,13 +152,13 @@ class Figures:
                 pipeline.hincrby(key, f"{mark}|{field}", 1)
             pipeline.expire(key, life)
 
-    def read(self, begin: float, end: float, which: Slice | None = None) -> Flow:
-        """The figures from `begin` to `end`, in seconds since 1970.
+    def read(self, begin: float, end: float, **chosen: str) -> Flow:
+        """The figures from `begin` to `end`, in seconds since 1970; `chosen` as in `Slice`.
 
         Up to eight days are read in whole hours, more in whole days (UTC); the hour or day that
         `begin` falls into counts, the one that `end` falls into does not, unless it has begun.
         """
-        which = which or Slice()
+        which = Slice(**chosen)
         tail = f":{which.division}" if which.division else ""
         with guard():
             pipeline = self._redis.pipeline(transaction=False)
@@ -168,6 +169,11 @@ class Figures:
         for counts in answers:
             _add(flow, counts, which)
         return flow
+
+    @property
+    def demo(self) -> bool:
+        """Whether everything here is a demo's or a test's."""
+        return self._demo
 
     def divisions(self) -> list[str]:
         """The divisions that have counts."""
@@ -194,6 +200,29 @@ class Figures:
 
     def _name(self, step: str) -> str:
         return "" if step == self._home else step
+
+
+def ways(dialog: Dialog) -> dict[str, tuple[str, ...]]:
+    """The steps where people wait, in the dialog's order, each with those that may follow it.
+
+    What is done at once is no place to wait: where it leads is where the step before it leads.
+    """
+
+    def waits(name: str) -> bool:
+        step = dialog.steps[name]
+        return step.slow if isinstance(step, Work) else not step.aside
+
+    def ends(name: str, seen: frozenset[str]) -> Iterator[str]:
+        for _, target in places_of(dialog, name):
+            if waits(target):
+                yield target
+            elif target not in seen:
+                yield from ends(target, seen | {target})
+
+    starts: dict[str, tuple[str, ...]] = {}
+    for name in filter(waits, dialog.steps):
+        starts[name] = tuple(dict.fromkeys(ends(name, frozenset({name}))))
+    return starts
 
 
 def band_of(seconds: float) -> int:

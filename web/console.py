@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -128,7 +128,7 @@ class LiveConversations(Protocol):
 
 
 def blueprint(
-    services: Services, live: LiveConversations, places: Sequence[Register] = ()
+    services: Services, live: LiveConversations, places: Iterable[Register] = ()
 ) -> Blueprint:
     """The routes below `/console`.
 

@@ -202,10 +202,12 @@ def figure(
         if end and place.get(start, -1) < place.get(end, -1) and end != home:
             links.append((place[start], place[end], count))
     for step in order:
-        for sink in ("issued", "ended"):
-            links.append((place[step], place[sink], counts.ended(sink, step)))
         there = counts.entered(step) - counts.left(step)
-        links.append((place[step], place["there"], there))
+        links += [
+            (place[step], place["issued"], counts.ended("issued", step)),
+            (place[step], place["ended"], counts.ended("ended", step)),
+            (place[step], place["there"], there),
+        ]
     links = [link for link in links if link[2] > 0]
     colours = {"issued": "#04703a", "ended": "#b3231a", "there": "#825000"}
     used = {number for link in links for number in link[:2]}

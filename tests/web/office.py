@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -13,7 +13,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from bot.conversations import Conversations
+from bot.assist import Assist
+from bot.conversations import BusyError, Conversations
+from bot.figures import Figures, ways
+from bot.outbox import Outbox
+from bot.transcripts import Transcripts
 from credentials.accounts import Accounts
 from credentials.authority import EmbeddedRegistry
 from credentials.keyring import Keyring
@@ -21,9 +25,11 @@ from credentials.model import Holder, Verifier
 from credentials.sealing import BlindIndex, Sealer
 from credentials.services import Services, build
 from credentials.verification import Receipt
+from handlers.dialog import DIALOG
 from settings import Settings
 from tests.credentials.issuer import CONSENTS, person, ring
-from web import api, console, desk, pages, sessions
+from web import api, console, console_flow, console_people, desk, pages, sessions
+from web.console_shared import Register
 
 ADDRESS = "http://127.0.0.1:8000"
 PASSWORD = "a harbour in the fog"
@@ -50,7 +56,9 @@ class Office:
             authority=EmbeddedRegistry(database, sealer, BlindIndex(database, sealer)),
             told=self._tell,
         )
-        self.conversations = Conversations(database, sealer)
+        self.asked_again: list[Holder] = []
+        figures = Figures(database, steps=DIALOG.steps)
+        self.conversations = Conversations(database, sealer, figures=figures)
         settings = Settings(_env_file=None, profile="production", public_url=address)  # type: ignore[call-arg]
         self.app = Flask("card", static_folder=str(pages.STATIC))
         pages.install(self.app, self.services, settings)
@@ -58,7 +66,27 @@ class Office:
         self.app.session_interface = sessions.AreaSessions(keyring, secure=secure)
         self.app.register_blueprint(api.blueprint(self.services))
         self.app.register_blueprint(desk.blueprint(self.services))
-        self.app.register_blueprint(console.blueprint(self.services, self.conversations))
+        self.app.register_blueprint(
+            console.blueprint(self.services, self.conversations, self._console_places(database))
+        )
+
+    def _console_places(self, database: redis.Redis) -> Iterator[Register]:
+        """What the wiring gives the console beside the card's services."""
+        name_of = console.step_names(self.services)
+        sealer = self.services.sealer
+        self.transcripts = Transcripts(database, sealer)
+        self.outbox = Outbox(database, sealer, {}, lambda *_, **__: None)
+        assist = Assist(
+            DIALOG,
+            self.conversations,
+            self.transcripts,
+            self.outbox,
+            limits=self.services.limits,
+            ask_again=self.asked_again.append,
+        )
+        yield console_people.register(self.services, assist, BusyError, name_of)
+        figures = self.conversations.figures
+        yield console_flow.register(self.services, figures, ways(DIALOG), name_of)
 
     def _tell(self, receipt: Receipt) -> None:
         if self.worker_is_broken:
