@@ -45,7 +45,10 @@ def ask_approval(task: Task, verification_id: str) -> tuple[Reply, ...]:
         return ()
     say = task.services.texts.say
     text = say(task.language, "chat.approval", **approval_values(task, pending, state.now))
-    words = ("approve", "deny", "deny_and_freeze")
+    words: tuple[str, ...] = ("approve", "deny", "deny_and_freeze")
+    if task.services.purposes[pending.purpose].pin:  # which is entered on the card page only
+        text = f"{text}\n{say(task.language, 'upgrade.ask_pin', link=task.card_page)}"
+        words = words[1:]
     return (Choices(text, tuple(say(task.language, f"chat.approval.word.{w}") for w in words)),)
 
 

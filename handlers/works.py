@@ -7,6 +7,7 @@ from typing import Final
 
 from credentials.errors import CredentialError, LifecycleError, RefusalError
 from credentials.model import Actor, Approval, Card, Status, Use
+from credentials.pins import PinError
 from handlers.answers import CHINA
 from handlers.steps import Outcome, Task, outcomes
 
@@ -88,13 +89,6 @@ def erase_card(task: Task) -> Outcome:
     return Outcome("erased")
 
 
-@outcomes("light", "upgraded", "none")
-def look_before_upgrade(task: Task) -> Outcome:
-    """Which level the card has."""
-    card = task.services.cards.of(task.holder)
-    return Outcome("none" if card is None else str(card.level))
-
-
 @outcomes("called")
 def call_human(task: Task) -> Outcome:
     """Mark the conversation for the operators."""
@@ -102,7 +96,7 @@ def call_human(task: Task) -> Outcome:
     return Outcome("called", notes={"human": "1"})
 
 
-@outcomes("approved", "nothing", "late")
+@outcomes("approved", "pin", "nothing", "late")
 def approve(task: Task) -> Outcome:
     """Agree to the disclosure that waits."""
     pending = _pending(task)
@@ -110,6 +104,8 @@ def approve(task: Task) -> Outcome:
         return Outcome("nothing")
     try:
         task.services.verifications.approve(task.holder, pending.verification_id)
+    except PinError:  # which is entered on the card page, never in a chat
+        return Outcome("pin", values={"link": task.card_page})
     except RefusalError:
         return Outcome("late")
     return Outcome(
