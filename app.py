@@ -11,7 +11,7 @@ import dataclasses
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 import redis
@@ -31,6 +31,7 @@ from bot.talk import Talk
 from bot.wechat import webhook
 from bot.wechat.channel import WeChatChannel
 from bot.wechat.mini import MiniProgram
+from bot.wechat.tokens import seconds_left
 from commands import (
     audit,
     embedded,
@@ -58,9 +59,11 @@ from credentials.webhooks import later_never
 from handlers.dialog import DIALOG
 from settings import Settings, wrong_settings
 from web import (
+    alerts,
     api,
     console,
     console_flow,
+    console_health,
     console_people,
     demo,
     desk,
@@ -73,6 +76,7 @@ from web import (
     simulator_proxy,
     terminal,
 )
+from web.condition import Condition, Gauge, check_audit, of_audit, of_keys, of_redis
 from web.console_shared import Register
 
 
@@ -176,6 +180,7 @@ def create_app(settings: Settings) -> Flask:
     )
     pages.install(app, services, settings)
     health.measure(app)
+    condition = _condition(parts, app)
     card = holder.blueprint(
         services,
         parts.channel,
@@ -186,7 +191,7 @@ def create_app(settings: Settings) -> Flask:
     if parts.alipay:
         app.register_blueprint(alipay_webhook.blueprint(parts.talk.take, settings, services.redis))
     for blueprint in (
-        health.blueprint(_probes(parts)),
+        health.blueprint(_probes(parts), (condition,)),
         webhook.blueprint(parts.talk.receive, settings, services.redis),
         scan.blueprint(settings),
         card,
@@ -199,14 +204,65 @@ def create_app(settings: Settings) -> Flask:
             refused=UnreachableError,
             unavailable=PlatformUnavailableError,
         ),
-        console.blueprint(services, parts.conversations, _console_places(parts)),
+        console.blueprint(services, parts.conversations, _console_places(parts, condition)),
         *_demo(parts),
     ):
         app.register_blueprint(blueprint)
     return app
 
 
-def _console_places(parts: Parts) -> Iterator[Register]:
+def _condition(parts: Parts, app: Flask | None = None) -> Condition:
+    """Every reading of this product's health; without `app` the webhook is read from files."""
+    services, settings = parts.services, parts.settings
+    database, live, outbox = services.redis, parts.conversations, parts.outbox
+
+    def errors() -> dict[str, float]:
+        found = outbox.figures()
+        return {code: float(n) for code, n in found.items() if code != "dead"}
+
+    def queues(field: str) -> dict[str, float]:
+        return {each.queue: float(getattr(each, field)) for each in parts.jobs.figures()}
+
+    return Condition(
+        [
+            Gauge("webhook_seconds", lambda: health.latency(app, "/wechat", 0.95), "s", 1.0, 4.0),
+            Gauge("platform_errors", errors, warn=50, bad=500),
+            Gauge("dead_letters", lambda: float(outbox.figures(0)["dead"]), warn=1, bad=100),
+            Gauge(
+                "token_seconds_left",
+                lambda: seconds_left(database, settings.wechat_app_id),
+                "s",
+                warn=300,
+                bad=30,
+                low=True,
+            ),
+            Gauge("queue_length", lambda: queues("length"), warn=200, bad=2000),
+            Gauge("queue_age_seconds", lambda: queues("age_s"), "s", warn=30, bad=120),
+            *of_redis(database),
+            *of_keys(database, services.keyring),
+            *of_audit(database),
+            Gauge("conversations", lambda: float(sum(live.counts().values()))),
+            Gauge("people", live.signs),
+        ]
+    )
+
+
+def _tend(parts: Parts) -> Callable[[], None]:
+    """What a worker does every two minutes; checks and alerts are one worker's turn."""
+    services = parts.services
+    told = alerts.webhook(parts.settings.alert_webhook)
+    watch = alerts.Alerts(services.redis, _condition(parts), told)
+
+    def tend() -> None:
+        parts.talk.tend()
+        if watch.mine():
+            check_audit(services.redis, services.audit)
+            watch.check()
+
+    return tend
+
+
+def _console_places(parts: Parts, condition: Condition) -> Iterator[Register]:
     """The console's places beside those that need nothing but the card's services."""
     services = parts.services
     name_of = console.step_names(services)
@@ -220,6 +276,7 @@ def _console_places(parts: Parts) -> Iterator[Register]:
     )
     yield console_people.register(services, assist, BusyError, name_of)
     yield console_flow.register(services, parts.conversations.figures, ways(DIALOG), name_of)
+    yield console_health.register(services.redis, condition)
 
 
 def _demo(parts: Parts) -> Iterator[Blueprint]:
@@ -287,7 +344,7 @@ def worker() -> None:
     sending_jobs = Jobs.at(settings.jobs_url, url)
     sending = follow_up.start_webhooks(sending_jobs, services.webhooks, stop)
     done = {**follow_up.functions(parts.talk.functions(), parts.jobs, services.aftermath), **told}
-    run_worker(parts.jobs, done, stop, tend=parts.talk.tend, queues={TALK, FACES})
+    run_worker(parts.jobs, done, stop, tend=_tend(parts), queues={TALK, FACES})
     sending.join()
 
 

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     liveness: Literal["challenge", "unsafe-none"] = "challenge"
     web_workers: int = Field(default=0, ge=0, description="0: one for each core")
     face_workers: int = Field(default=0, ge=0, description="0: one for each core to spare")
+    alert_webhook: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("master_keys", "rollout", mode="before")
@@ -107,6 +108,8 @@ class Settings(BaseSettings):
             found.append("PUBLIC_URL must begin with https://")
         if self.authority_url and not self.authority_url.lower().startswith("https://"):
             found.append("AUTHORITY_URL must begin with https://")
+        if self.alert_webhook and not self.alert_webhook.lower().startswith("https://"):
+            found.append("ALERT_WEBHOOK must begin with https://")
         if self.liveness == "unsafe-none":
             found.append("LIVENESS=unsafe-none accepts a photo of a photo; set it to challenge")
         if self.alipay_app_id:

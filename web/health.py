@@ -59,6 +59,29 @@ def _works(name: str, probe: Probe) -> bool:
     return True
 
 
+def latency(app: Flask | None, route: str, share: float) -> float | None:
+    """The seconds under which `share` of a route's requests were answered since the start.
+
+    As exact as the histogram's buckets; None before the first request.
+    """
+    registry = app.extensions.get("requests") if app else None
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # untyped library
+    if registry is None:
+        return None
+    below = {
+        float(sample.labels["le"]): sample.value
+        for metric in registry.collect()
+        for sample in metric.samples
+        if sample.name == "card_http_request_seconds_bucket" and sample.labels["route"] == route
+    }
+    whole = max(below.values(), default=0.0)
+    if not whole:
+        return None
+    return min(edge for edge, count in below.items() if count >= share * whole)
+
+
 def measure(app: Flask) -> None:
     """Count every request and how long it took, by route and status class."""
     # A registry of its own: in a run of several processes the values meet in shared files,
@@ -70,6 +93,8 @@ def measure(app: Flask) -> None:
     seconds = Histogram(
         "card_http_request_seconds", "Seconds until the answer", ("route",), registry=registry
     )
+
+    app.extensions["requests"] = registry
 
     @app.before_request
     def begin() -> None:

@@ -206,6 +206,13 @@ def access_tokens(
     return Shared(database, sealer, f"{{token:{app_id}}}", "access", fetch)
 
 
+def seconds_left(database: redis.Redis, app_id: str) -> float | None:
+    """How long the account's access token still lives; None when there is none."""
+    with guard():
+        left = int(database.pttl(f"{{token:{app_id}}}:access"))
+    return left / 1000 if left > 0 else None
+
+
 def read_secret(answer: dict[str, Any], field: str) -> tuple[str, float]:
     """A token or ticket and the seconds it lives, out of the platform's answer.
 
