@@ -24,6 +24,7 @@ from bot.alipay.channel import AlipayChannel
 from bot.assist import Assist
 from bot.channel import Channel, PlatformUnavailableError, UnreachableError
 from bot.conversations import BusyError, Conversations
+from bot.enrolling import Enrolling
 from bot.figures import Figures, ways
 from bot.jobs import FACES, TALK, Jobs, run_worker
 from bot.outbox import Outbox
@@ -50,12 +51,14 @@ from commands import (
 from credentials.authority import Authority, EmbeddedRegistry, HttpAuthority
 from credentials.connection import connect
 from credentials.keyring import Keyring
-from credentials.model import State
+from credentials.model import Holder, State
 from credentials.renewal import tell_no_account
+from credentials.reviews import SERVICE_SECONDS
 from credentials.sealing import BlindIndex, Sealer
 from credentials.services import Services, build
 from credentials.verification import Receipt, forget_answer, tell_nobody
 from credentials.webhooks import later_never
+from handlers import drawings
 from handlers.dialog import DIALOG
 from settings import Settings, wrong_settings
 from web import (
@@ -67,10 +70,12 @@ from web import (
     console_people,
     demo,
     desk,
+    enrol,
     health,
     holder,
     mini,
     pages,
+    reviews,
     scan,
     sessions,
     simulator_proxy,
@@ -91,6 +96,7 @@ class Parts:
     jobs: Jobs
     talk: Talk
     outbox: Outbox
+    enrolling: Enrolling
     alipay: AlipayChannel | None = None
 
 
@@ -125,6 +131,10 @@ def services_of(settings: Settings, database: redis.Redis, jobs: Jobs | None = N
         if jobs is not None:
             jobs.enqueue("aftermath", verification_id=verification_id)
 
+    def decided(whose: Holder) -> None:
+        if jobs is not None:
+            jobs.enqueue("review_decided", holder=dataclasses.asdict(whose))
+
     return build(
         database,
         keyring,
@@ -132,6 +142,7 @@ def services_of(settings: Settings, database: redis.Redis, jobs: Jobs | None = N
         authority=_authority(settings, database, Sealer(keyring)),
         rollout=settings.rollout,
         told=tell_nobody if jobs is None else tell,
+        decided=decided,
         tell=tell_no_account if jobs is None else news.teller(jobs),
         answered=forget_answer if jobs is None else answered,
         later=later_never if jobs is None else jobs.enqueue,
@@ -167,7 +178,9 @@ def put_together(settings: Settings) -> Parts:
         channels=channels,
         liveness=settings.liveness,
     )
-    return Parts(settings, services, channel, conversations, jobs, talk, outbox, alipay)
+    enrolling = Enrolling(talk, conversations, services, jobs)
+    parts = (settings, services, channel, conversations, jobs, talk, outbox, enrolling, alipay)
+    return Parts(*parts)
 
 
 def create_app(settings: Settings) -> Flask:
@@ -187,6 +200,7 @@ def create_app(settings: Settings) -> Flask:
         refused=UnreachableError,
         unavailable=PlatformUnavailableError,
         others={parts.alipay.browser: parts.alipay} if parts.alipay else None,
+        more=enrol.EnrolPages(services, parts.enrolling).views(),
     )
     if parts.alipay:
         app.register_blueprint(alipay_webhook.blueprint(parts.talk.take, settings, services.redis))
@@ -195,6 +209,7 @@ def create_app(settings: Settings) -> Flask:
         webhook.blueprint(parts.talk.receive, settings, services.redis),
         scan.blueprint(settings),
         card,
+        enrol.drawings(drawings.draw),
         desk.blueprint(services),
         api.blueprint(services),
         terminal.blueprint(services),
@@ -238,6 +253,14 @@ def _condition(parts: Parts, app: Flask | None = None) -> Condition:
             ),
             Gauge("queue_length", lambda: queues("length"), warn=200, bad=2000),
             Gauge("queue_age_seconds", lambda: queues("age_s"), "s", warn=30, bad=120),
+            Gauge("reviews", lambda: float(services.reviews.figures()[0]), warn=20, bad=200),
+            Gauge(
+                "review_age_seconds",
+                lambda: services.reviews.figures()[1],
+                "s",
+                warn=SERVICE_SECONDS,
+                bad=4 * SERVICE_SECONDS,
+            ),
             *of_redis(database),
             *of_keys(database, services.keyring),
             *of_audit(database),
@@ -275,6 +298,7 @@ def _console_places(parts: Parts, condition: Condition) -> Iterator[Register]:
         ask_again=parts.talk.ask_again,
     )
     yield console_people.register(services, assist, BusyError, name_of)
+    yield reviews.register(services)
     yield console_flow.register(services, parts.conversations.figures, ways(DIALOG), name_of)
     yield console_health.register(services.redis, condition)
 
@@ -344,6 +368,8 @@ def worker() -> None:
     sending_jobs = Jobs.at(settings.jobs_url, url)
     sending = follow_up.start_webhooks(sending_jobs, services.webhooks, stop)
     done = {**follow_up.functions(parts.talk.functions(), parts.jobs, services.aftermath), **told}
+    done |= parts.enrolling.functions()
+    parts.talk.twins.prepare()
     run_worker(parts.jobs, done, stop, tend=_tend(parts), queues={TALK, FACES})
     sending.join()
 

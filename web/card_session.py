@@ -70,12 +70,15 @@ class CardSessions:
         self._secure = secure
         self._clock = clock
 
-    def ask(self, response: Response, channel: str) -> str:
-        """A new OAuth state for a channel, bound to the browser that gets `response`."""
+    def ask(self, response: Response, channel: str, page: str = "") -> str:
+        """A new OAuth state for a channel, bound to the browser that gets `response`.
+
+        `page` is where the visit begins, below its path.
+        """
         state = secrets.token_hex(16)
         response.set_cookie(
             STATE_COOKIE + state[:8],
-            f"{state}.{channel}",
+            f"{state}.{channel}.{page}",
             max_age=STATE_SECONDS,
             path=CALLBACK,
             secure=self._secure,
@@ -84,11 +87,15 @@ class CardSessions:
         )
         return state
 
-    def asked(self, request: Request, state: str) -> str:
-        """The channel that this browser was sent to with `state`; empty if it never was."""
-        kept, _, channel = request.cookies.get(STATE_COOKIE + state[:8], "").partition(".")
+    def asked(self, request: Request, state: str) -> tuple[str, str]:
+        """The channel that this browser was sent to with `state`, and the page to begin with.
+
+        Both are empty if it never was.
+        """
+        kept, _, rest = request.cookies.get(STATE_COOKIE + state[:8], "").partition(".")
+        channel, _, page = rest.partition(".")
         same = hmac.compare_digest(kept.encode(), state.encode())
-        return channel if len(state) == 32 and same else ""
+        return (channel, page) if len(state) == 32 and same else ("", "")
 
     def answered(self, response: Response, state: str) -> None:
         """Forget `state`: a callback's address works once."""

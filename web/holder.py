@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from flask import (
@@ -59,6 +59,7 @@ LONGEST_OAUTH_CODE = 512
 _COUNTER = re.compile(r"[0-9]{1,18}")
 View = Callable[..., Response]
 SESSION_ENDED = 401
+ENROL = "enrol"
 BEGINS_WITH = ("change", "status", "usable", "approval", "last")
 
 
@@ -96,7 +97,8 @@ class CardPages:
         """Send the browser to the platform to find out who is looking."""
         channel = self._by_name.get(request.args.get("channel", "")) or self._of_browser()
         response = make_response("", 302)
-        state = self.sessions.ask(response, channel.name)
+        page = ENROL if request.path == f"/{ENROL}" else ""
+        state = self.sessions.ask(response, channel.name, page)
         response.location = channel.sign_in_address(self._services.address + CALLBACK, state)
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -111,7 +113,8 @@ class CardPages:
         """The platform's answer: begin a visit, or say how to come in again."""
         state = request.args.get("state", "")
         code = request.args.get("code") or request.args.get("auth_code", "")
-        channel = self._by_name.get(self.sessions.asked(request, state))
+        name, page = self.sessions.asked(request, state)
+        channel = self._by_name.get(name)
         if channel is None:
             return pages.error_page(403, "card.way.browser")
         if not 0 < len(code) <= LONGEST_OAUTH_CODE:
@@ -121,10 +124,12 @@ class CardPages:
         except self._refused:
             return self._forget(pages.error_page(403, "card.way.code"), state)
         except self._unavailable:
-            page = pages.error_page(503, "card.way.platform", action="/card")
-            return self._forget(page, state)
+            answer = pages.error_page(503, "card.way.platform", action=f"/{page or 'card'}")
+            return self._forget(answer, state)
         session, put = self.sessions.begin(Holder(channel.name, openid))
-        response = make_response(redirect(path_of(session.tag), 303))
+        response = make_response(
+            redirect(path_of(session.tag) + (ENROL if page == ENROL else ""), 303)
+        )
         put(response)
         return self._forget(response, state)
 
@@ -294,11 +299,17 @@ def blueprint(
     refused: type[Exception],
     unavailable: type[Exception],
     others: Mapping[str, SignIn] | None = None,
+    more: Iterable[tuple[str, str, View]] = (),
 ) -> Blueprint:
-    """The addresses of the holder's page; `CardPages` says what the arguments are."""
+    """The addresses of the holder's page; `CardPages` says what the arguments are.
+
+    `more` are further views of a visit: path, method, and a function of the visit. One that takes
+    larger bodies says so in its attribute `largest`.
+    """
     card = CardPages(services, channel, refused, unavailable, others)
     routes = Blueprint("card", __name__)
     routes.add_url_rule("/card", view_func=card.enter)
+    routes.add_url_rule(f"/{ENROL}", view_func=card.enter)
     routes.add_url_rule(CALLBACK, view_func=card.back)
     routes.register_error_handler(CredentialError, card.problem)
     rules: list[tuple[str, str, View]] = [
@@ -310,6 +321,7 @@ def blueprint(
         ("unfreeze", "POST", card.unfreeze),
         ("not-me", "POST", card.not_me),
         *card_upgrade.views(services, card.body, card.now),
+        *more,
     ]
     for rule, method, view in rules:
         routes.add_url_rule(
@@ -326,12 +338,12 @@ def _in_session(card: CardPages, view: View) -> Callable[..., BaseResponse]:
 
     @functools.wraps(view)
     def checked(tag: str, **arguments: str) -> BaseResponse:
-        request.max_content_length = LONGEST_BODY
+        request.max_content_length = getattr(view, "largest", LONGEST_BODY)
         session = card.sessions.read(request, tag)
         words = card_view.Words(card.texts, pages.language())
         if session is None:
             if request.method == "GET" and not pages.wants_json():
-                return redirect("/card", 303)
+                return redirect(f"/{ENROL}" if view.__name__ == ENROL else "/card", 303)
             return pages.problem(SESSION_ENDED, "unauthenticated", words.say("web.error.401.what"))
         if request.method != "GET" and not is_ours(request, session):
             return pages.problem(403, "forged", words.say("web.error.403.what"))
