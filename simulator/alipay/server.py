@@ -200,6 +200,15 @@ def _add_phones(pages: Blueprint, life: Life) -> None:
         _act(life, life.user(user_id), verb)
         return jsonify({})
 
+    @pages.post(f"{base}/pushes")
+    def pushes() -> Response:
+        """Switch the `charset` of pushes: GBK or UTF-8."""
+        charset = str((request.get_json(silent=True) or {}).get("charset", ""))
+        if charset not in {"GBK", "UTF-8"}:
+            raise LifeError("40002", "isv.invalid-charset", "charset is GBK or UTF-8")
+        life.charset = charset
+        return jsonify({"charset": charset})
+
     @pages.post(f"{base}/check")
     def check() -> Response:
         return jsonify({"problem": life.check_webhook()})
