@@ -37,7 +37,7 @@ class Texts:
         """The keys that a language's catalogues translate."""
         return frozenset(self._messages[language])
 
-    def say(self, language: str, key: str, **values: object) -> str:
+    def say(self, language: str, key: str, /, **values: object) -> str:
         """The sentence of `key` in `language`, its `{placeholders}` filled in."""
         messages = self._messages.get(language, self._messages[DEFAULT_LANGUAGE])
         template = messages.get(key) or self._messages[DEFAULT_LANGUAGE][key]
