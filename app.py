@@ -38,6 +38,7 @@ from commands import (
     embedded,
     faces,
     keys,
+    load,
     log,
     parties,
     people,
@@ -45,6 +46,7 @@ from commands import (
     remind,
     rollout,
     run,
+    simulate,
     terminals,
     wechat,
 )
@@ -58,6 +60,7 @@ from credentials.sealing import BlindIndex, Sealer
 from credentials.services import Services, build
 from credentials.verification import Receipt, forget_answer, tell_nobody
 from credentials.webhooks import later_never
+from credentials.wording import LiveTexts
 from handlers import drawings
 from handlers.dialog import DIALOG
 from settings import Settings, wrong_settings
@@ -68,6 +71,7 @@ from web import (
     console_flow,
     console_health,
     console_people,
+    console_texts,
     demo,
     desk,
     enrol,
@@ -83,6 +87,10 @@ from web import (
 )
 from web.condition import Condition, Gauge, check_audit, of_audit, of_keys, of_redis
 from web.console_shared import Register
+
+
+MENU_SECONDS = 100  # one worker a round asks the platform for its menus
+log_of_app = structlog.get_logger("app")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -141,6 +149,7 @@ def services_of(settings: Settings, database: redis.Redis, jobs: Jobs | None = N
         address=settings.address,
         authority=_authority(settings, database, Sealer(keyring)),
         rollout=settings.rollout,
+        texts=LiveTexts(database),
         told=tell_nobody if jobs is None else tell,
         decided=decided,
         tell=tell_no_account if jobs is None else news.teller(jobs),
@@ -210,7 +219,7 @@ def create_app(settings: Settings) -> Flask:
         scan.blueprint(settings),
         card,
         enrol.drawings(drawings.draw),
-        desk.blueprint(services),
+        desk.blueprint(services, _page_signer(parts), demo=settings.profile == "demo"),
         api.blueprint(services),
         terminal.blueprint(services),
         mini.blueprint(
@@ -270,14 +279,51 @@ def _condition(parts: Parts, app: Flask | None = None) -> Condition:
     )
 
 
+def _page_signer(parts: Parts) -> Callable[[str], Mapping[str, str] | None]:
+    """Signs the desk's pages for the scanner inside WeChat (JS-SDK)."""
+    services, settings = parts.services, parts.settings
+    sdk = JsSdk(parts.channel.api, services.redis, services.sealer, settings.wechat_app_id)
+
+    def configure(url: str) -> Mapping[str, str] | None:
+        try:
+            return sdk.config(url)
+        except ChannelError:
+            return None
+
+    return configure
+
+
+def _show_menus(parts: Parts) -> Callable[[], None]:
+    """Publishes the account's menus once, whichever worker comes first; tried again if it fails."""
+    done = threading.Event()
+
+    def show() -> None:
+        database = parts.services.redis
+        if done.is_set() or not database.set("{wechat}:menus", b"", nx=True, ex=MENU_SECONDS):
+            return
+        try:
+            changed = menu.ensure(parts.channel.api, parts.services.texts)
+        except ChannelError as error:
+            log_of_app.warning("no menus", reason=str(error))
+            return
+        done.set()
+        if changed:
+            log_of_app.info("menus published")
+
+    return show
+
+
 def _tend(parts: Parts) -> Callable[[], None]:
     """What a worker does every two minutes; checks and alerts are one worker's turn."""
     services = parts.services
     told = alerts.webhook(parts.settings.alert_webhook)
     watch = alerts.Alerts(services.redis, _condition(parts), told)
 
+    show_menus = _show_menus(parts)
+
     def tend() -> None:
         parts.talk.tend()
+        show_menus()
         if watch.mine():
             check_audit(services.redis, services.audit)
             watch.check()
@@ -301,6 +347,8 @@ def _console_places(parts: Parts, condition: Condition) -> Iterator[Register]:
     yield reviews.register(services)
     yield console_flow.register(services, parts.conversations.figures, ways(DIALOG), name_of)
     yield console_health.register(services.redis, condition)
+    if isinstance(services.texts, LiveTexts):
+        yield console_texts.register(services, services.texts)
 
 
 def _demo(parts: Parts) -> Iterator[Blueprint]:
@@ -384,6 +432,8 @@ def create_app_from_environment() -> Flask:
 for command in (
     run.run,
     run.serve,
+    load.load,
+    simulate.simulate,
     people.person,
     parties.verifier,
     parties.staff,
