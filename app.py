@@ -11,10 +11,11 @@ import dataclasses
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import click
 import redis
+import structlog
 from flask import Blueprint, Flask
 from pydantic import ValidationError
 
@@ -22,15 +23,16 @@ from bot import follow_up, news
 from bot.alipay import webhook as alipay_webhook
 from bot.alipay.channel import AlipayChannel
 from bot.assist import Assist
-from bot.channel import Channel, PlatformUnavailableError, UnreachableError
+from bot.channel import Channel, ChannelError, PlatformUnavailableError, UnreachableError
 from bot.conversations import BusyError, Conversations
 from bot.enrolling import Enrolling
 from bot.figures import Figures, ways
 from bot.jobs import FACES, TALK, Jobs, run_worker
 from bot.outbox import Outbox
 from bot.talk import Talk
-from bot.wechat import webhook
+from bot.wechat import menu, webhook
 from bot.wechat.channel import WeChatChannel
+from bot.wechat.jssdk import JsSdk
 from bot.wechat.mini import MiniProgram
 from bot.wechat.tokens import seconds_left
 from commands import (
@@ -51,7 +53,7 @@ from commands import (
     wechat,
 )
 from credentials.authority import Authority, EmbeddedRegistry, HttpAuthority
-from credentials.connection import connect
+from credentials.connection import connect, guard
 from credentials.keyring import Keyring
 from credentials.model import Holder, State
 from credentials.renewal import tell_no_account
@@ -88,9 +90,8 @@ from web import (
 from web.condition import Condition, Gauge, check_audit, of_audit, of_keys, of_redis
 from web.console_shared import Register
 
-
 MENU_SECONDS = 100  # one worker a round asks the platform for its menus
-log_of_app = structlog.get_logger("app")
+logger = structlog.get_logger("app")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -299,16 +300,19 @@ def _show_menus(parts: Parts) -> Callable[[], None]:
 
     def show() -> None:
         database = parts.services.redis
-        if done.is_set() or not database.set("{wechat}:menus", b"", nx=True, ex=MENU_SECONDS):
+        if done.is_set():
             return
+        with guard():
+            if not database.set("{wechat}:menus", b"", nx=True, ex=MENU_SECONDS):
+                return
         try:
             changed = menu.ensure(parts.channel.api, parts.services.texts)
         except ChannelError as error:
-            log_of_app.warning("no menus", reason=str(error))
+            logger.warning("no menus", reason=str(error))
             return
         done.set()
         if changed:
-            log_of_app.info("menus published")
+            logger.info("menus published")
 
     return show
 

@@ -9,6 +9,9 @@ staff should say and do next:
 | `GET /desk/verifications/<id>` | how a scan stands that waits for the guest |
 | `POST /desk/frame` | reads the QR in a camera's picture, for browsers that cannot |
 | `GET /desk/today` | the scans of this desk today, newest first; 304 while nothing changed |
+
+The pages behind it are in `shift.py` (the day's book), `team.py` (people, desks, purposes, what
+was done) and `software.py` (keys, webhooks, a place to try the API).
 """
 
 from __future__ import annotations
@@ -20,13 +23,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import pydantic
 import structlog
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, g, make_response, render_template, request
 from werkzeug.exceptions import Forbidden, HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from credentials.errors import CredentialError, RefusalError
-from credentials.model import Verifier
-from web import camera, pages, problems, shown, sign_in
+from credentials.model import State, Verification, Verifier
+from web import camera, desk_wechat, openapi, pages, problems, shift, shown, sign_in, software, team
 from web.bodies import LONGEST_CODE
 from web.sessions import Sessions
 
@@ -39,7 +42,11 @@ FRAMES_PER_MINUTE = 300
 MINUTE_S = 60
 PAUSE_S = 5
 LONGEST_DESK = 40
-DAY_ROWS = 100  # of the whole verifier, looked through for today's list
+DAY_ROWS = 100
+WORDED = frozenset((*openapi.VERIFY_REFUSALS, *openapi.LOOK_REFUSALS)) - {
+    "method_not_allowed",
+    "scope_missing",
+}
 log = structlog.get_logger("web.desk")
 
 DeskName = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, max_length=40)]
@@ -56,8 +63,10 @@ class Scan(pydantic.BaseModel):
     desk: DeskName = ""
 
 
-def blueprint(services: Services) -> Blueprint:
-    """The routes below `/desk`."""
+def blueprint(
+    services: Services, wechat: desk_wechat.Configure | None = None, *, demo: bool = False
+) -> Blueprint:
+    """The routes below `/desk`; `wechat` signs pages for the scanner of WeChat's browser."""
     routes = Blueprint("desk", __name__, url_prefix="/desk")
     sessions = Sessions("desk", services.staff, services.redis, services.keyring)
     sign_in.register(routes, sessions, services)
@@ -65,6 +74,10 @@ def blueprint(services: Services) -> Blueprint:
     _register_scans(routes, services)
     _register_frames(routes, services)
     _register_errors(routes, services)
+    desk_wechat.register(routes, services, wechat, demo=demo)
+    shift.register(routes, services)
+    team.register(routes, services)
+    software.register(routes, services)
     return routes
 
 
@@ -84,8 +97,7 @@ def _register_page(routes: Blueprint, services: Services) -> None:
         """List what this desk scanned today, as far as staff may still see it."""
         verifier = _verifier(services)
         desk = sign_in.current().desk or request.args.get("desk", "")[:LONGEST_DESK]
-        recent = services.verifications.recent(verifier.verifier_id, DAY_ROWS)
-        rows = shown.today(recent, desk, services.texts, pages.language())
+        rows = shift.today(services, verifier, desk, DAY_ROWS)
         answer = _json({"rows": rows})
         answer.set_etag(hashlib.sha256(answer.get_data()).hexdigest()[:16])
         return answer.make_conditional(request)
@@ -104,15 +116,28 @@ def _register_scans(routes: Blueprint, services: Services) -> None:
         except pydantic.ValidationError:
             raise RefusalError("malformed") from None
         desk = account.desk or body.desk
-        verification = services.verifications.verify(
-            verifier, desk, body.code, body.purpose, str(body.request_id)
+        g.scan = (verifier, desk, body.purpose, body.code)
+        code = services.short_codes.take(
+            body.code,
+            verifier_id=verifier.verifier_id,
+            # Staff without a desk of their own name it freely, and would never run out of tries.
+            desk=account.desk or account.username,
+            request_id=str(body.request_id),
         )
+        g.scan = (verifier, desk, body.purpose, code)
+        verification = services.verifications.verify(
+            verifier, desk, code, body.purpose, str(body.request_id)
+        )
+        _book(services, verifier, verification, desk)
         return _json(shown.verification(verification, services.texts, pages.language()))
 
     @routes.get("/verifications/<verification_id>")
     def look(verification_id: str) -> Response:
         """Say how a scan stands."""
-        verification = services.verifications.look(_verifier(services), verification_id)
+        verifier = _verifier(services)
+        verification = services.verifications.look(verifier, verification_id)
+        if verification.state is not State.AWAITING_HOLDER:
+            _book(services, verifier, verification)
         return _json(shown.verification(verification, services.texts, pages.language()))
 
 
@@ -134,9 +159,10 @@ def _register_errors(routes: Blueprint, services: Services) -> None:
         """Refuse with the reason, what to say to the guest, and what to do next."""
         if not pages.wants_json():
             return pages.error_page(pages.status_of(error))
-        code = error.code if error.code in problems.STATUSES else "unavailable"
+        code = error.code if error.code in WORDED else "unavailable"
         log.info("scan_refused", code=code, staff=sign_in.name())
         body = shown.refusal(code, services.texts, pages.language())
+        _miss(services, code, body)
         answer = _json(body)
         answer.status_code = problems.status_of(code)
         answer.mimetype = "application/problem+json"
@@ -148,6 +174,48 @@ def _register_errors(routes: Blueprint, services: Services) -> None:
         if pages.wants_json() and error.code in {400, 413}:
             return refuse(RefusalError("malformed"))
         return pages.error_page(error.code or 500)
+
+
+def _book(
+    services: Services, verifier: Verifier, found: Verification, desk: str | None = None
+) -> None:
+    """Write a scan into the desk's book; a book that cannot be written stops nobody's check-in."""
+    try:
+        if desk is None:
+            services.shifts.settle(verifier.verifier_id, found)
+        else:
+            services.shifts.write(verifier.verifier_id, desk, sign_in.name(), found)
+    except CredentialError as error:
+        log.warning("book_not_written", code=error.code, verification=found.verification_id)
+
+
+def _miss(services: Services, code: str, body: shown.Json) -> None:
+    """Note a refused scan, and say of a used code when that was, if it was at this desk."""
+    scan: tuple[Verifier, str, str, str] | None = g.get("scan")
+    if scan is None:
+        return
+    verifier, desk, purpose, shown_code = scan
+    try:
+        services.shifts.miss(verifier.verifier_id, desk, sign_in.name(), purpose, code)
+        if code == "already_used":
+            at = _used_here(services, verifier, desk, shown_code)
+            here = services.texts.say(pages.language(), "office.used_here", time=at)
+            body["reason"] = f"{body['reason']} {here}" if at else body["reason"]
+    except CredentialError as error:
+        log.warning("book_not_written", code=error.code)
+
+
+def _used_here(services: Services, verifier: Verifier, desk: str, code: str) -> str:
+    """When a code's card was last used, if that was at this desk; elsewhere is not ours to tell."""
+    credential_id = services.codes.read(code).credential_id
+    here = {
+        scan.verification_id: scan.at
+        for scan in services.verifications.recent(verifier.verifier_id, DAY_ROWS)
+        if scan.desk == desk and scan.credential_id == credential_id
+    }
+    uses = services.cards.history(credential_id, limit=5)
+    last = next((use.verification_id for use in uses if use.verification_id), "")
+    return shown.clock(here[last]) if last in here else ""
 
 
 def _verifier(services: Services) -> Verifier:
