@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,9 +19,10 @@ from credentials.model import Card, Consent, Holder, Person
 from credentials.services import Services
 from settings import Settings
 from simulator.phone import Phone
-from tests.credentials.issuer import person
+from tests.credentials.issuer import id_number, person
 from tests.product.actors import Product
 
+FIRST = 500_000  # apart from the numbers that callers choose
 CONSENTS = (
     Consent("data", "2024-01", 1_700_000_000.0),
     Consent("face", "2024-01", 1_700_000_001.0),
@@ -31,26 +33,37 @@ CONSENTS = (
 class Office:
     """The services of a running product, used beside it: over the same Redis and keys."""
 
-    product: Product
     services: Services
     database: redis.Redis
+    jobs_url: str = ""
     issued: int = 0
 
-    def card(self, openid: str = "", who: Person | None = None) -> Card:
+    def card(self, openid: str = "", who: Person | None = None, *, sequence: int = 0) -> Card:
         """A card without the chat and the face step: for an account, or for a made-up one."""
         self.issued += 1
         holder = Holder("wechat", openid or f"oFaults{self.issued:06d}")
+        someone = who or _somebody(sequence or FIRST + self.issued)
         return self.services.cards.issue(
-            holder, who or person(self.issued), CONSENTS, evidence={"liveness": "unsafe-none"}
+            holder, someone, CONSENTS, evidence={"liveness": "unsafe-none"}
         )
 
     def code(self, card: Card, purpose: str | None = None) -> str:
         """A fresh code of a card."""
         return self.services.cards.mint(card.holder, purpose).code
 
+    def holder(self, openid: str) -> Holder:
+        """The account of a phone."""
+        return Holder("wechat", openid)
+
     def jobs_database(self) -> redis.Redis:
         """Where this product's jobs are kept; the caller closes it."""
-        return redis.Redis.from_url(jobs_address("", embedded.url(self.product.var_dir)))
+        return redis.Redis.from_url(self.jobs_url)
+
+
+def _somebody(sequence: int) -> Person:
+    """A made-up person for each number: three digits of it in the ID number, the rest a day."""
+    day = datetime.date(1950, 1, 1) + datetime.timedelta(days=sequence // 1000)
+    return person(id_number=id_number(sequence % 1000, birth=f"{day:%Y%m%d}"))
 
 
 @contextlib.contextmanager
@@ -65,7 +78,7 @@ def office_of(product: Product, **settings: object) -> Iterator[Office]:
     chosen = Settings(**{**known, **settings})  # type: ignore[arg-type]
     database = connect(chosen.redis_url)
     try:
-        yield Office(product, services_of(chosen, database), database)
+        yield Office(services_of(chosen, database), database, jobs_address("", chosen.redis_url))
     finally:
         database.close()
 

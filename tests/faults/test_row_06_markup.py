@@ -13,7 +13,7 @@ TEXTS = (
     "]]>",
     "]]><Content>x",
     "<![CDATA[x]]>",
-    "<a href='//evil.com'",
+    "<a href='//e.cn'>",
     "&lt;b&gt; &amp;",
     "<xml></xml><xml>",
     '"]}{"errcode":0}',

@@ -14,7 +14,7 @@ from tests.product.actors import Product
 from web.demo import CITIZENS
 
 COLLINS = CITIZENS[1]
-STRAYS = (COLLINS.id_number, "card", "批准", "解冻", "记录", "升级", "😀", " ", "帮助", "申请")
+STRAYS = (COLLINS.id_number, "card", "批准", "解冻", "记录", "升级", "😀", "帮助", "申请")
 
 
 @pytest.mark.parametrize("at", ["consent", "name", "id_number", "face"])

@@ -1,0 +1,73 @@
+"""Row 24. Web servers' and phones' clocks 10 minutes off: no effect."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from simulator.phone import Phone
+from tests.faults.acts import Office
+from tests.faults.conftest import Phones
+from tests.faults.servers import web_beside
+from tests.faults.wire import Wire, said
+from tests.product.actors import HotelSoftware, Product
+
+LIBRARIES = sorted(Path("/usr/lib").glob("**/libfaketimeMT.so.1"))
+
+
+@pytest.mark.skipif(not LIBRARIES, reason="needs Debian's libfaketime")
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_a_web_server_with_a_wrong_clock_serves_as_the_others(
+    shared_product: Product,
+    shared_office: Office,
+    phones: Phones,
+    tmp_path: Path,
+    minutes: int,
+) -> None:
+    hotel = HotelSoftware.registered(shared_product, f"钟表店{minutes}", "internet_cafe")
+    clock = {
+        "LD_PRELOAD": str(LIBRARIES[0]),
+        "FAKETIME": f"{minutes:+d}m",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    phone = phones(shared_product)
+    card = shared_office.card(phone.openid)
+    with web_beside(shared_product, tmp_path, **clock) as wrong:
+        assert _minutes_off(wrong) == pytest.approx(minutes, abs=1), "the clock is not off"
+        # A code from a right server is accepted by the wrong one, once; and a push is taken.
+        code = shared_office.code(card)
+        there = HotelSoftware(wrong, hotel.api_key)
+        assert there.scan(code, "internet_cafe").json()["state"] == "accepted"
+        assert hotel.scan(code, "internet_cafe").json()["code"] == "already_used"
+        stranger = Wire(wrong)
+        assert "1/4" in said(stranger.push(stranger.text("申请")))
+        # A visit that began at the wrong server goes on at the right one, codes and all.
+        page = phone.open(f"{wrong.address}/card")
+        assert page.status_code == 200, page.text
+        path = re.sub(r"^https?://[^/]+", "", str(page.url))
+        for server in (wrong, shared_product):
+            told = phone.browser.get(f"{server.address}{path}code").json()
+            assert 10 <= told["refresh_in"] <= 30 <= told["expires_in"] + 1
+        assert _page_scans(shared_product, shared_office, phone, hotel)
+
+
+def _minutes_off(product: Product) -> float:
+    """How far the server's clock is from ours, by the Date of its answers and its log."""
+    lines = re.findall(r"timestamp=(\S+)Z", product.log.read_text())
+    if not lines:
+        wire = Wire(product)
+        wire.post({}, b"")
+        lines = re.findall(r"timestamp=(\S+)Z", product.log.read_text())
+    stamp = time.mktime(time.strptime(lines[-1][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
+    return (stamp - time.time()) / 60
+
+
+def _page_scans(product: Product, office: Office, phone: Phone, hotel: HotelSoftware) -> bool:
+    phone.say("card")
+    phone.wait_for_photo()
+    holder = office.services.cards.of(office.holder(phone.openid))
+    assert holder is not None
+    return hotel.scan(office.code(holder), "internet_cafe").status_code == 200
