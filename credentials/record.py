@@ -1,10 +1,20 @@
-"""The sealed part of a credential: what is known of the holder, packed into one value."""
+"""The sealed part of a credential: what is known of the holder, packed into one value.
+
+The value is a JSON list, deflated before it is sealed with the words that most of them share
+(RFC 1951; a preset dictionary): a third less memory for every card there will ever be. Its first
+byte says which dictionary, so that a better one can follow; a list that begins with `[` was not
+deflated. What is deflated holds one person's data only, nothing that anybody else chose, so its
+length tells nobody anything (as it would of a page, CRIME).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from credentials import id_number, lifecycle, names
 from credentials.disclosure import Record
@@ -12,6 +22,16 @@ from credentials.errors import UnavailableError
 from credentials.model import Card, Consent, Holder, Level, Person, Status
 from credentials.sealing import Sealer
 
+_DICTIONARY = (
+    "自治区自治州镇村路号栋单元室街道办事处大道小区花园社区居委会公寓大厦新村"
+    "北京市上海市天津市重庆市浙江省杭州市江苏省南京市四川省成都市湖北省武汉市湖南省长沙市"
+    "福建省广西壮族自治区江西省海南省深圳市佛山市东莞市珠海市中山市惠州市"
+    '"440106","广东省广州市天河区","440115","广东省广州市南沙区进港大道",'
+    '"","alipay","2031-12-31","2036-12-31","wechat","o[["data","2024-01",17'
+    '"],["face","2026-11",179'
+).encode()
+_DEFLATED = b"\x01"
+_WINDOW = -11  # 2 KB, without a frame: no more to set up than the dictionary needs
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
 
 
@@ -58,7 +78,7 @@ def seal(
         holder.openid,
         [[consent.kind, consent.version, round(consent.at)] for consent in consents],
     ]
-    return sealer.seal_json(credential_id, packed)
+    return sealer.seal(credential_id, _tight(packed))
 
 
 def unseal(sealer: Sealer, credential_id: str, sealed: bytes) -> Sealed:
@@ -67,8 +87,9 @@ def unseal(sealer: Sealer, credential_id: str, sealed: bytes) -> Sealed:
     Raises:
         UnavailableError: when it does not open, or is not of this form.
     """
-    packed = sealer.unseal_json(credential_id, sealed)
+    plain = sealer.unseal(credential_id, sealed)
     try:
+        packed = _loose(plain)
         name, number, residence, address, until, channel, openid, consents = packed
         return Sealed(
             name=name,
@@ -79,8 +100,22 @@ def unseal(sealer: Sealer, credential_id: str, sealed: bytes) -> Sealed:
             holder=Holder(channel, openid),
             consents=tuple(Consent(kind, version, at) for kind, version, at in consents),
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, zlib.error) as error:
         raise UnavailableError(what="seal", why="form") from error
+
+
+def _tight(packed: Sequence[object]) -> bytes:
+    plain = json.dumps(packed, ensure_ascii=False, separators=(",", ":")).encode()
+    deflate = zlib.compressobj(9, zlib.DEFLATED, _WINDOW, 1, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
+    return _DEFLATED + deflate.compress(plain) + deflate.flush()
+
+
+def _loose(plain: bytes) -> list[Any]:
+    if plain[:1] == _DEFLATED:
+        inflate = zlib.decompressobj(_WINDOW, _DICTIONARY)
+        plain = inflate.decompress(plain[1:]) + inflate.flush()
+    found: list[Any] = json.loads(plain)
+    return found
 
 
 def portrait_name(credential_id: str) -> str:
