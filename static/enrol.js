@@ -68,7 +68,7 @@
       const fresh = before.gesture !== state.gesture || before.place !== state.place;
       deadline = performance.now() + 1000 * state.left;
       find("count").textContent = say("enrol.count", state);
-      find("asked").textContent = words["chat.gesture." + state.gesture];
+      find("asked").textContent = words["chat.gesture." + state.gesture].replace(/^[^\p{L}]+/u, ""); // the drawing says what the sign did
       const drawing = find("drawing");
       if (fresh || drawing.hidden) {
         drawing.src = "/enrol/gestures/" + state.gesture + ".png";
