@@ -185,18 +185,6 @@ class Pins:
         """Forget the PIN of a card whose data is erased."""
         self._store.drop(pin_key(credential_id))
 
-    def reseal(self, credential_id: str) -> bool:
-        """Seal a PIN under the current master key; whether it was under another.
-
-        A PIN that is set anew at the same moment stays: it is under the current key already.
-        """
-        sealed = self._store.fields(pin_key(credential_id))[0].get("h")
-        if sealed is None or sealed[0] == self._sealer.keyring.current:
-            return False
-        plain = self._sealer.unseal(_sealed_as(credential_id), sealed)
-        anew = self._sealer.seal(_sealed_as(credential_id), plain)
-        return bool(self._store.run("pin_reseal", (pin_key(credential_id),), (sealed, anew)))
-
     def _compared(self, credential_id: str, pin: str) -> bytes:
         """The sealed PIN, if `pin` is it; a try is counted first, and again forgotten by success.
 

@@ -100,6 +100,8 @@ def of_interest(history: Sequence[Use]) -> list[Use]:
 def use(use: Use, words: Words) -> Mapping[str, object]:
     """One line of the history."""
     key = f"card.use.{use.kind}"
+    if use.kind == "bound":
+        key = f"{key}.{use.detail.get('what', '')}"
     return {
         "id": use.verification_id,
         "at": words.moment(use.at),

@@ -12,13 +12,14 @@ from click.testing import CliRunner, Result
 from commands.parties import operator, staff, verifier
 from commands.people import person
 from commands.rollout import rollout
+from commands.terminals import terminal
 from credentials import services as services_module
 from credentials.authority import EmbeddedRegistry, HttpAuthority
 from credentials.keyring import Keyring
 from credentials.sealing import Sealer
 from credentials.services import Services
 
-APP = click.Group("app", commands=[person, verifier, staff, operator, rollout])
+APP = click.Group("app", commands=[person, verifier, staff, operator, rollout, terminal])
 
 
 def build(database: redis.Redis, *, embedded: bool = True) -> Services:
