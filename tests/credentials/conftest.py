@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argon2
 import pytest
 import redis
 
+from credentials import passwords
 from tests.credentials.issuer import Desk, Issuer, Phone
 
 
@@ -12,6 +14,14 @@ from tests.credentials.issuer import Desk, Issuer, Phone
 def issuer(database: redis.Redis) -> Issuer:
     """An issuer on an empty Redis."""
     return Issuer(database)
+
+
+@pytest.fixture
+def light_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """argon2id at its cheapest: the same in all but the time it takes."""
+    monkeypatch.setattr(
+        passwords, "_HASHER", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    )
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from tests.credentials.issuer import (
     ring,
 )
 
+pytestmark = pytest.mark.usefixtures("light_hashing")
 WRONG = "274907"
 BANK = {"name", "id_number", "address", "valid_until", "portrait"}
 

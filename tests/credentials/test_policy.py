@@ -8,6 +8,7 @@ import dataclasses
 import os
 from typing import ClassVar
 
+import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from credentials.errors import CredentialError, LifecycleError, RefusalError
 from credentials.model import Level, State, Status, Verification
 from credentials.purposes import PURPOSES
-from tests.credentials.issuer import HOLDER, Desk, Issuer, Phone, person
+from tests.credentials.issuer import HOLDER, PIN, Desk, Issuer, Phone, person
 
 GRANTED = {1: ("internet_cafe", "hotel", "banking"), 2: ("internet_cafe", "courier")}
 PURPOSE = st.sampled_from(sorted(PURPOSES))
@@ -52,18 +53,25 @@ class Policy(RuleBasedStateMachine):
         self.asked: list[tuple[int, Verification]] = []
         self.waiting: str | None = None
         self.approved: set[str] = set()
+        self.upgraded = False
+        self.entered: str | None = None  # what the PIN counts for
 
     # --- the holder --------------------------------------------------------------------------
 
-    @rule(purpose=st.none() | PURPOSE)
-    def show(self, purpose: str | None) -> None:
+    @rule(purpose=st.none() | PURPOSE, pin=st.sampled_from(["", PIN]))
+    def show(self, purpose: str | None, pin: str) -> None:
+        needs_pin = purpose is not None and PURPOSES[purpose].pin
+        may = self.status is Status.ACTIVE and (
+            not needs_pin or (self.upgraded and (pin == PIN or self.entered == purpose))
+        )
         try:
-            code = self.phone.show(purpose)
+            code = self.phone.show(purpose, pin)
         except CredentialError as error:
-            light = purpose is not None and PURPOSES[purpose].pin
-            assert self.status is not Status.ACTIVE or light, error.code
+            assert not may, error.code
             return
-        assert self.status is Status.ACTIVE
+        assert may
+        if needs_pin and pin:
+            self.entered = purpose
         self.minted += 1
         self.codes.append(Shown(code, purpose, self.minted, self.cards))
 
@@ -90,6 +98,17 @@ class Policy(RuleBasedStateMachine):
         self.status, self.waiting = there, None
 
     @rule()
+    def upgrade(self) -> None:
+        try:
+            self.phone.upgrade()
+        except CredentialError:
+            assert self.status is not Status.ACTIVE or self.upgraded
+            return
+        assert self.status is Status.ACTIVE
+        assert not self.upgraded
+        self.upgraded, self.entered = True, None
+
+    @rule()
     def enrol_again(self) -> None:
         try:
             card = self.issuer.issue(person(), self.phone.holder.openid)
@@ -99,21 +118,28 @@ class Policy(RuleBasedStateMachine):
         assert self.status in {Status.REVOKED, Status.EXPIRED}
         self.phone = Phone(self.issuer, card.holder, card.credential_id)
         self.status, self.waiting, self.newest_used = Status.ACTIVE, None, 0
+        self.upgraded, self.entered = False, None
         self.cards += 1
 
     @precondition(lambda self: self.asked)
-    @rule(data=st.data(), agree=st.booleans(), freeze=st.booleans())
-    def answer(self, data: st.DataObject, agree: bool, freeze: bool) -> None:
+    @rule(data=st.data(), agree=st.booleans(), freeze=st.booleans(), pin=st.booleans())
+    def answer(self, data: st.DataObject, agree: bool, freeze: bool, pin: bool) -> None:
         _, asked = data.draw(st.sampled_from(self.asked))
         identifier, verifications = asked.verification_id, self.issuer.verifications
+        needs_pin = PURPOSES[asked.purpose].pin and agree
         may = self.status is Status.ACTIVE and self.waiting == identifier
+        may = may and (pin or not needs_pin)
         try:
             if agree:
-                verifications.approve(self.phone.holder, identifier)
+                verifications.approve(self.phone.holder, identifier, PIN if pin else "")
+                if needs_pin:
+                    self.entered = None
             else:
                 verifications.deny(self.phone.holder, identifier, freeze=freeze)
-        except RefusalError:
-            assert not may
+        except CredentialError as error:
+            assert not may, error.code
+            if needs_pin and pin and error.code != "already_answered":
+                self.entered = None  # entered, for what could not be approved
             return
         assert may
         self.waiting = None
@@ -132,7 +158,8 @@ class Policy(RuleBasedStateMachine):
         may = (
             self.status is Status.ACTIVE
             and purpose in GRANTED[number]
-            and wanted.level is Level.LIGHT
+            and (wanted.level is Level.LIGHT or self.upgraded)
+            and (not wanted.pin or shown.purpose is None or self.entered == purpose)
             and shown.purpose in {None, purpose}
             and shown.owner == self.cards
             and shown.order > self.newest_used
@@ -144,6 +171,8 @@ class Policy(RuleBasedStateMachine):
             return
         assert may
         self.newest_used = shown.order
+        if wanted.pin and shown.purpose:
+            self.entered = None
         if wanted.approval and shown.purpose is None:
             assert answer.state is State.AWAITING_HOLDER
             assert answer.attributes == {}
@@ -180,6 +209,7 @@ class Policy(RuleBasedStateMachine):
         assert self.issuer.findings() == []
 
 
+@pytest.mark.usefixtures("light_hashing")
 def test_no_way_to_a_forbidden_disclosure(database: redis.Redis) -> None:
     Policy.database = database
     machine = Policy.TestCase
