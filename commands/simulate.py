@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import sys
 import time
 import tomllib
@@ -42,6 +43,7 @@ LINES = {
 }
 FOR_ALL = {"fault", "faults", "pushes", "wait"}
 PATIENCE = 20.0
+LINK = re.compile(r"<a\b[^>]*>(.*?)</a>", re.DOTALL)
 
 
 class ScriptError(click.ClickException):
@@ -194,7 +196,7 @@ class Stage:
                 if (name, message["id"]) not in self._told:
                     self._told.add((name, message["id"]))
                     arrow = "→" if message["side"] == "person" else "←"
-                    text = text_of(message) if message["kind"] != "image" else "[picture]"
+                    text = _shown(message)
                     shown = text.replace("\n", "\n" + " " * (len(name) + 3))
                     click.echo(f"{name} {arrow} {shown}")
 
@@ -252,6 +254,13 @@ class Stage:
         if not path.is_file():
             raise ScriptError(f"step {line.place}: there is no file {path}")
         return path
+
+
+def _shown(message: Mapping[str, Any]) -> str:
+    """A message as a transcript shows it: links to tap as their words in brackets."""
+    if message["kind"] in ("image", "video", "voice"):
+        return f"[{message['kind']}]"
+    return LINK.sub(r"[\1]", text_of(message))
 
 
 def _silence(phone: Phone, seconds: float) -> None:

@@ -57,6 +57,11 @@ class Ear:
         self._news.set()
         return again
 
+    @property
+    def this_turn(self) -> list[str]:
+        """What was heard since the turn began."""
+        return self._heard[self._turn :]
+
     def speak(self) -> None:
         """A turn begins: what comes from here on may repeat what was said before."""
         self._turn = len(self._heard)
@@ -172,6 +177,7 @@ class Game:
             webhook_s=round(webhook, 4),
             answer_s=round(answered, 4),
             good=good,
+            **({} if good else {"expected": expects, "heard": ear.this_turn}),
         )
         return good
 
