@@ -27,6 +27,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot.alipay import push
 from bot.alipay.signing import SIGN_TYPE, ForgedError, Signer, content_of
+from bot.counting import Pushes
 from bot.wechat.crypto import BadPushError, ForgedPushError
 from bot.wechat.fields import clean
 from bot.wechat.freshness import Freshness
@@ -66,6 +67,7 @@ class Webhook:
         self._app_id = settings.alipay_app_id
         self._signer = Signer(settings.alipay_private_key, settings.alipay_public_key)
         self._freshness = Freshness(redis)
+        self.pushes = Pushes(push.CHANNEL, frozenset((*push.MESSAGES, *push.EVENTS)))
 
     def take(self) -> Response:
         """Take one push."""
@@ -107,6 +109,7 @@ class Webhook:
             form["biz_content"].encode(),
             turn.holder.openid,
         )
+        self.pushes.count(turn.extra["type"])
         if pushed.is_report:
             log.info("report", type=turn.extra["type"])
         else:

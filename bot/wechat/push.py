@@ -59,6 +59,21 @@ EVENTS: Mapping[str, Reading] = {
 }
 
 
+# What the platform only reports, with the fields that are worth a line in the log.
+REPORTS: Mapping[str, Mapping[str, str]] = {
+    "view": {},
+    "location": {},
+    "templatesendjobfinish": {"status": "Status", "message": "MsgID"},
+    "subscribe_msg_popup_event": {
+        "status": "SubscribeMsgPopupEvent.List.SubscribeStatusString",
+        "template": "SubscribeMsgPopupEvent.List.TemplateId",
+    },
+    "subscribe_msg_change_event": {"status": "SubscribeMsgChangeEvent.List.SubscribeStatusString"},
+    "subscribe_msg_sent_event": {"status": "SubscribeMsgSentEvent.List.ErrorStatus"},
+}
+KNOWN = frozenset((*MESSAGES, *EVENTS, *REPORTS))
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Push:
     """One push: the turn it is, and what an answer to it needs.
@@ -100,7 +115,8 @@ def read(body: bytes) -> Push:
     text = table.get(reading.text, "")
     if event == "subscribe":
         text = text.removeprefix(SCENE_PREFIX)
-    extra = {name: table[field] for name, field in reading.extra.items() if table.get(field)}
+    fields_of = reading.extra or REPORTS.get(event, {})
+    extra = {name: table[field] for name, field in fields_of.items() if table.get(field)}
     turn = Turn(
         holder=Holder(CHANNEL, openid),
         kind=reading.kind,

@@ -24,6 +24,7 @@ import structlog
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from bot.counting import Pushes
 from bot.wechat import crypto, fields, push, replies
 from bot.wechat.crypto import BadPushError, Envelope, ForgedPushError
 from bot.wechat.freshness import Freshness
@@ -63,6 +64,7 @@ class Webhook:
         self._receive = receive
         self._token = settings.wechat_token
         self._freshness = Freshness(redis)
+        self.pushes = Pushes(push.CHANNEL, push.KNOWN)
         self._envelope = None
         if settings.wechat_aes_key:
             self._envelope = Envelope(self._token, settings.wechat_aes_key, settings.wechat_app_id)
@@ -99,8 +101,9 @@ class Webhook:
         pushed = push.read(body)  # 4
         turn = pushed.turn
         self._freshness.check(timestamp, nonce, body, turn.holder.openid)  # 5
+        self.pushes.count(turn.extra["type"])
         if pushed.is_report:
-            log.info("report", type=turn.extra["type"])
+            log.info("report", **turn.extra)
             return _text(replies.NOTHING)
         now = int(time.time())
         answer = replies.render(self._receive(turn), pushed, now)  # 6

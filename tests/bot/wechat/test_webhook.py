@@ -69,6 +69,27 @@ def opened(body: bytes) -> dict[str, str]:
     return {element.tag: element.text or "" for element in inner}
 
 
+def test_unknown_kinds_are_counted_as_one(talk: Talk, database: redis.Redis) -> None:
+    told = Settings(wechat_token=pushes.TOKEN, wechat_app_id=pushes.APP_ID)
+    hook = webhook.Webhook(talk.receive, told, database)
+    app = Flask(__name__)
+    app.add_url_rule("/wechat", "take", hook.take, methods=["POST"])
+    plain = Platform(app.test_client(), safe=False)
+    for body in (message("dance"), message("sing"), event("party"), text("x"), event("VIEW")):
+        assert plain.post(body).status_code == 200
+    assert hook.pushes.so_far("unknown") == 3
+    assert (hook.pushes.so_far("text"), hook.pushes.so_far("view")) == (1, 1)
+
+
+def test_an_unknown_message_is_answered_and_an_unknown_event_is_not(
+    plain: Platform, talk: Talk
+) -> None:
+    plain.post(message("dance"))
+    plain.post(event("party"))
+    plain.post(event("TEMPLATESENDJOBFINISH", MsgID="1", Status="failed:user block"))
+    assert [turn.kind for turn in talk.turns] == [Kind.OTHER]
+
+
 def test_echostr_is_answered(safe: Platform) -> None:
     answer = safe.web.get(safe.address() + "&echostr=5837397301622104650")
     assert (answer.status_code, answer.text) == (200, "5837397301622104650")
