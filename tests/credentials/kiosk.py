@@ -5,10 +5,21 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
+from typing import Protocol
 
-from credentials.model import Level, Person
+from credentials.model import Level
 from credentials.terminals import Terminals, sign
 from credentials.upgrade import Upgrades
+
+
+class Named(Protocol):
+    """Whose card lies on the reader."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def id_number(self) -> str: ...
 
 
 @dataclasses.dataclass
@@ -39,7 +50,7 @@ class Kiosk:
         return self.upgrades.claim(said, sign(self.key, said))[0]
 
     def attestation(
-        self, nonce: str, who: Person, finger: str = "matched", **other: object
+        self, nonce: str, who: Named, finger: str = "matched", **other: object
     ) -> dict[str, object]:
         return {
             "type": "chip-attestation",
@@ -60,6 +71,6 @@ class Kiosk:
     def attests(self, said: dict[str, object]) -> Level:
         return self.upgrades.attest(said, sign(self.key, said))[0]
 
-    def reads(self, code: str, who: Person, finger: str = "matched", **other: object) -> Level:
+    def reads(self, code: str, who: Named, finger: str = "matched", **other: object) -> Level:
         """All of it: the code, the card, the finger."""
         return self.attests(self.attestation(self.claims(code), who, finger, **other))
