@@ -12,12 +12,12 @@ from typing import Final
 from faces.errors import PHOTO_CODES
 from faces.gestures import Gesture
 from handlers import answers, facing, life, proofing, scenes, upgrading, works
-from handlers.steps import Ask, Dialog, Work, again, back, done, to
+from handlers.steps import Ask, Dialog, Where, Work, again, back, done, to
 from handlers.turn import Kind
 
 YES_NO: Final = ("answer.yes", "answer.no")
 TEXT, IMAGE, VIDEO = Kind.TEXT, Kind.IMAGE, Kind.VIDEO
-UPGRADED: Final = {  # where both ways of checking a face lead in an upgrade
+UPGRADED: Final[dict[str, Where]] = {  # where both ways of checking a face lead in an upgrade
     "bound": done("upgrade.bound"),
     "upgraded": done("upgrade.done"),
     "over": done("upgrade.over"),
