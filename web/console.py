@@ -40,7 +40,8 @@ from credentials import id_number
 from credentials.accounts import Role
 from credentials.errors import LifecycleError
 from credentials.model import Actor, Card, Holder, Status
-from web import pages, shown, sign_in
+from credentials.second_factor import SecondFactors
+from web import console_accounts, pages, shown, sign_in
 from web.console_shared import (
     LONGEST_QUERY,
     Register,
@@ -70,6 +71,7 @@ PLACES = (
     ("verifications", "/console/verifications"),
     ("cards", "/console/cards"),
     ("verifiers", "/console/verifiers"),
+    ("organisations", "/console/organisations"),
     ("health", "/console/health"),
     ("texts", "/console/texts"),
     ("team", "/console/team"),
@@ -128,7 +130,11 @@ class LiveConversations(Protocol):
 
 
 def blueprint(
-    services: Services, live: LiveConversations, places: Iterable[Register] = ()
+    services: Services,
+    live: LiveConversations,
+    places: Iterable[Register] = (),
+    *,
+    second_required: bool = False,
 ) -> Blueprint:
     """The routes below `/console`.
 
@@ -136,10 +142,13 @@ def blueprint(
         services: the card's services.
         live: the talks that are going on.
         places: what adds the further places.
+        second_required: whether operators must have a second factor.
     """
     routes = Blueprint("console", __name__, url_prefix="/console")
     sessions = Sessions("console", services.operators, services.redis, services.keyring)
-    sign_in.register(routes, sessions, services)
+    second = SecondFactors(services.redis, services.sealer, "operator")
+    sign_in.register(routes, sessions, services, second, required=second_required)
+    console_accounts.register(routes, services, sessions, second)
     routes.add_app_template_filter(shown.clock, "clock")
     routes.context_processor(lambda: {"console_places": _places()})
     _register_live(routes, services, live)

@@ -16,14 +16,20 @@ Redis holds, so that signing out ends it, wherever the cookie was copied to. On 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import secrets
 import time
 from typing import TYPE_CHECKING, Any, cast
 
 import redis
-from flask import Flask, request, session
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Request, Response, request, session
+from flask.sessions import (
+    NullSession,
+    SecureCookieSession,
+    SecureCookieSessionInterface,
+    SessionMixin,
+)
 from flask_wtf.csrf import generate_csrf, validate_csrf
 from itsdangerous import URLSafeTimedSerializer
 
@@ -40,6 +46,26 @@ SHIFT_S = 12 * 60 * 60
 COOKIE_PURPOSE = "web-session"
 CSRF_PURPOSE = "web-csrf"
 LONGEST_NEXT = 300
+LONGEST_BROWSER = 120
+HALF_S = 5 * 60
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Open:
+    """A session that is open: its id, since when, from where, and whether it is this one."""
+
+    identifier: str
+    began: float
+    address: str
+    browser: str
+    own: bool
+
+
+class NoSession(NullSession):
+    """What a request outside the areas has: nothing, and no cookie is read or written for it."""
+
+    accessed = False
+    modified = False
 
 
 class AreaSessions(SecureCookieSessionInterface):
@@ -50,6 +76,15 @@ class AreaSessions(SecureCookieSessionInterface):
     def __init__(self, keyring: Keyring, *, secure: bool) -> None:
         self._keyring = keyring
         self._secure = secure
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """The session of an area's page; the API and the other pages have none to open."""
+        return super().open_session(app, request) if area_of(request.path) else NoSession()
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Send the cookie of an area's page."""
+        if not isinstance(session, NoSession):
+            super().save_session(app, session, response)
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:  # noqa: ARG002
         """Sign under the current key, read under every key of the ring."""
@@ -127,7 +162,60 @@ class Sessions:
         value = f"{time.time():.0f} {account.epoch} {account.username}"
         with guard():
             self._redis.set(self._key(tag), value, ex=IDLE_S)
+            listed = self._listed(account.username)
+            browser = " ".join(str(request.user_agent).split())[:LONGEST_BROWSER] or "-"
+            self._redis.hset(
+                listed,
+                hashlib.sha256(tag.encode()).hexdigest()[:12],
+                f"{tag} {time.time():.0f} {request.remote_addr or '-'} {browser}",
+            )
+            self._redis.expire(listed, SHIFT_S)
         session["tag"] = tag
+
+    def begin_half(self, account: Account) -> None:
+        """Remember that the password was right, until the second factor is."""
+        self.end()
+        tag = secrets.token_urlsafe(24)
+        with guard():
+            self._redis.set(self._half(tag), f"{account.epoch} {account.username}", ex=HALF_S)
+        session["half"] = tag
+
+    def half(self) -> Account | None:
+        """Whose second factor is asked for."""
+        tag = session.get("half")
+        if not isinstance(tag, str):
+            return None
+        with guard():
+            value = cast("bytes | None", self._redis.get(self._half(tag)))
+        if value is None:
+            return None
+        epoch, username = value.decode().split(" ", 1)
+        return self.accounts.of_session(username, int(epoch))
+
+    def open_of(self, username: str) -> list[Open]:
+        """The sessions of an account that are open, the newest first."""
+        key = self._listed(username)
+        with guard():
+            found = cast("dict[bytes, bytes]", self._redis.hgetall(key))
+            opened = []
+            for name, value in found.items():
+                tag, began, address, browser = value.decode().split(" ", 3)
+                if self._redis.exists(self._key(tag)):
+                    own = tag == session.get("tag")
+                    opened.append(Open(name.decode(), float(began), address, browser, own))
+                else:
+                    self._redis.hdel(key, name)
+        return sorted(opened, key=lambda each: -each.began)
+
+    def end_one(self, username: str, identifier: str) -> bool:
+        """End one session of an account; False when it was not open."""
+        key = self._listed(username)
+        with guard():
+            value = cast("bytes | None", self._redis.hget(key, identifier))
+            if value is None:
+                return False
+            self._redis.hdel(key, identifier)
+            return bool(self._redis.delete(self._key(value.decode().split(" ", 1)[0])))
 
     def end(self) -> None:
         """End the session here and in Redis, so that a copied cookie is worthless."""
@@ -150,6 +238,12 @@ class Sessions:
         if time.time() - float(began) > SHIFT_S:
             return None
         return self.accounts.of_session(username, int(epoch))
+
+    def _half(self, tag: str) -> str:
+        return f"{{s2:{self.area}:{tag}}}"
+
+    def _listed(self, username: str) -> str:
+        return f"{{sessions:{self.area}:{username}}}"
 
     def _key(self, tag: str) -> str:
         return f"{{s:{self.area}:{tag}}}"

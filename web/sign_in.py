@@ -19,6 +19,7 @@ from web import pages
 from web.sessions import Sessions, own_path
 
 if TYPE_CHECKING:
+    from credentials.second_factor import SecondFactors
     from credentials.services import Services
 
 TRIES_PER_ADDRESS = 30
@@ -28,8 +29,18 @@ LARGEST_BODY = 512 * 1024
 log = structlog.get_logger("web.sign_in")
 
 
-def register(routes: Blueprint, sessions: Sessions, services: Services) -> None:
+def register(
+    routes: Blueprint,
+    sessions: Sessions,
+    services: Services,
+    second: SecondFactors | None = None,
+    *,
+    required: bool = False,
+) -> None:
     """Guard every route of `routes`, and add the pages that let someone in.
+
+    With `second`, whoever has a second factor is asked for it; with `required`, whoever has none
+    sees nothing but the page that sets one up.
 
     Inside a guarded view `current()` is who is signed in.
     """
@@ -42,14 +53,15 @@ def register(routes: Blueprint, sessions: Sessions, services: Services) -> None:
         request.max_content_length = LARGEST_BODY
         if not sessions.csrf_is_right():
             return _refuse_form(sessions, texts, inside)
-        if inside == "sign_in":
+        if inside in {"sign_in", "code"}:
             return None
         account = sessions.account()
         if account is None:
             return _ask_to_sign_in(area, texts)
         g.account = account
-        if account.must_change_password and inside not in {"password", "sign_out"}:
-            return redirect(f"/{area}/password")
+        first = _first(account, second if required else None)
+        if first and inside not in {first, "password", "sign_out"}:
+            return redirect(f"/{area}/{first}")
         return None
 
     @routes.context_processor
@@ -67,10 +79,41 @@ def register(routes: Blueprint, sessions: Sessions, services: Services) -> None:
         answer.headers.setdefault("Cache-Control", "no-store")
         return answer
 
-    _register_pages(routes, sessions, services)
+    _register_pages(routes, sessions, services, second)
+    if second is not None:
+        _register_code(routes, sessions, services, second)
 
 
-def _register_pages(routes: Blueprint, sessions: Sessions, services: Services) -> None:
+def _register_code(
+    routes: Blueprint, sessions: Sessions, services: Services, second: SecondFactors
+) -> None:
+    area = sessions.area
+
+    @routes.route("/code", methods=["GET", "POST"])
+    def code() -> BaseResponse:
+        """Ask for the second factor of whoever knew the password."""
+        account = sessions.half()
+        target = own_path(request.values.get("next", ""), area)
+        if account is None:
+            return redirect(f"/{area}/sign-in", 303)
+        if request.method == "GET":
+            return make_response(render_template("sign_code.html", target=target, error=""))
+        try:
+            how = second.check(account.username, request.form.get("code", "")[:32])
+        except SignInError as error:
+            log.warning("second_factor_refused", area=area, username=account.username)
+            page = render_template(
+                "sign_code.html", target=target, error=error.code, values=error.details
+            )
+            return make_response(page, 429 if error.code == "locked" else 401)
+        services.audit.note("signed_in", Actor(account.kind, account.username), area, second=how)
+        sessions.begin(account)
+        return redirect(target, 303)
+
+
+def _register_pages(
+    routes: Blueprint, sessions: Sessions, services: Services, second: SecondFactors | None
+) -> None:
     area = sessions.area
 
     @routes.route("/sign-in", methods=["GET", "POST"])
@@ -85,6 +128,9 @@ def _register_pages(routes: Blueprint, sessions: Sessions, services: Services) -
         except (SignInError, RefusalError) as error:
             log.warning("sign_in_refused", area=area, username=username[:64], code=error.code)
             return _sign_in_page(target, error=error.code, username=username, values=error.details)
+        if second is not None and second.enrolled(account.username):
+            sessions.begin_half(account)
+            return redirect(url_for(".code", next=target), 303)
         services.audit.note("signed_in", Actor(account.kind, account.username), area)
         sessions.begin(account)
         return redirect(target, 303)
@@ -112,6 +158,13 @@ def _register_pages(routes: Blueprint, sessions: Sessions, services: Services) -
         """End the session."""
         sessions.end()
         return redirect(url_for(".sign_in"), 303)
+
+
+def _first(account: Account, second: SecondFactors | None) -> str:
+    """The page that comes before all others for this account, if any."""
+    if account.must_change_password:
+        return "password"
+    return "second" if second is not None and not second.enrolled(account.username) else ""
 
 
 def name() -> str:

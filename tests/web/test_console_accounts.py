@@ -1,0 +1,158 @@
+"""Operators' accounts: second factor, sessions, roles, the audit and exports."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pyotp
+import pytest
+
+from tests.web.office import PASSWORD, Office, Person
+
+WHY = "joins the night shift"
+
+
+@pytest.fixture
+def admin(office: Office) -> Person:
+    return office.operator("admin", "adam").sign_in()
+
+
+@pytest.fixture
+def viewer(office: Office) -> Person:
+    return office.operator("viewer", "vera").sign_in()
+
+
+def enrol(person: Person) -> tuple[pyotp.TOTP, list[str]]:
+    """Set up a second factor; gives the app and the recovery codes."""
+    found = re.search(r'id="secret">([A-Z2-7]+)<', person.see("/console/second").text)
+    assert found
+    app = pyotp.TOTP(found[1])
+    page = person.fill("/console/second", code=app.at(time.time() - 30)).text
+    codes = re.findall(r"<li>([0-9a-f]{4}-[0-9a-f]{6})</li>", page)
+    assert len(codes) == 8
+    return app, codes
+
+
+def sign_in_again(person: Person, code: str) -> int:
+    person.browser.delete_cookie("console", path="/console")
+    assert person.try_to_sign_in(PASSWORD).location == "/console/code?next=/console"
+    assert person.see("/console").status_code == 303  # the password alone opens nothing
+    return person.fill("/console/code", code=code).status_code
+
+
+class TestSecondFactor:
+    def test_a_code_of_the_app_opens_once(self, office: Office, viewer: Person) -> None:
+        app, _ = enrol(viewer)
+        assert sign_in_again(viewer, app.now()) == 303
+        assert viewer.see("/console").status_code == 200
+        assert sign_in_again(viewer, app.now()) == 401  # the same code again
+
+    def test_a_recovery_code_opens_once(self, viewer: Person) -> None:
+        _, codes = enrol(viewer)
+        assert sign_in_again(viewer, codes[0]) == 303
+        assert sign_in_again(viewer, codes[0]) == 401
+        assert sign_in_again(viewer, codes[1]) == 303
+
+    @pytest.mark.parametrize(
+        "code", ["", "000000", "12345", "１２３４５６", "x" * 400, "0000-000000"]
+    )
+    def test_a_wrong_code(self, viewer: Person, code: str) -> None:
+        enrol(viewer)
+        assert sign_in_again(viewer, code) == 401
+
+    def test_five_wrong_codes_lock(self, viewer: Person) -> None:
+        app, _ = enrol(viewer)
+        for _ in range(5):
+            sign_in_again(viewer, "000000")
+        assert sign_in_again(viewer, app.now()) == 429
+
+    def test_a_wrong_first_code_sets_nothing_up(self, office: Office, viewer: Person) -> None:
+        assert viewer.fill("/console/second", code="000000").status_code == 422
+        assert "second_factor_set" not in office.audited()
+        assert viewer.try_to_sign_in(PASSWORD).location == "/console"
+
+    def test_the_code_page_without_a_password(self, office: Office) -> None:
+        stranger = office.operator("viewer", "vic")
+        assert stranger.see("/console/code").location == "/console/sign-in"
+
+    def test_the_secret_is_not_in_redis(self, office: Office, viewer: Person) -> None:
+        app, codes = enrol(viewer)
+        for key in office.services.redis.scan_iter(match="{a2:*"):
+            kept = office.services.redis.hgetall(key)
+            assert app.secret.encode() not in b"".join(kept.values())
+            assert codes[0].encode() not in b"".join(kept.values())
+
+    def test_an_admin_takes_a_lost_one_away(self, viewer: Person, admin: Person) -> None:
+        enrol(viewer)
+        answer = admin.fill("/console/team/vera/second", "/console/team", reason="phone is lost")
+        assert answer.status_code == 303
+        assert viewer.try_to_sign_in(PASSWORD).location == "/console"
+
+
+class TestAccounts:
+    def test_an_operator_is_added(self, office: Office, admin: Person) -> None:
+        page = admin.fill("/console/team", username="nora", role="reviewer", reason=WHY).text
+        found = re.search(r'id="one-time">([^<]+)<', page)
+        assert found
+        assert office.services.operators.sign_in("nora", found[1]).role == "reviewer"
+        entry = next(use for use in office.services.audit.recent(5) if use.kind == "operator_added")
+        assert (entry.detail["by"], entry.detail["reason"]) == ("operator:adam", WHY)
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"username": "x", "role": "viewer", "reason": WHY},
+            {"username": "adam", "role": "viewer", "reason": WHY},
+            {"username": "nora", "role": "king", "reason": WHY},
+            {"username": "nora", "role": "viewer", "reason": ""},
+        ],
+    )
+    def test_what_is_no_account(self, admin: Person, fields: dict[str, str]) -> None:
+        assert admin.fill("/console/team", **fields).status_code == 422
+
+    @pytest.mark.parametrize("action", ["role", "reset", "second", "disable", "explode"])
+    def test_not_for_a_viewer(
+        self, office: Office, admin: Person, viewer: Person, action: str
+    ) -> None:
+        path = f"/console/team/adam/{action}"
+        answer = viewer.fill(path, "/console/team", role="viewer", reason=WHY)
+        assert answer.status_code == 403
+        assert office.audited()[0] == "action_refused"
+        assert office.services.operators.get("adam").role == "admin"  # type: ignore[union-attr]
+
+    @pytest.mark.parametrize("action", ["role", "disable", "second"])
+    def test_not_to_oneself(self, admin: Person, action: str) -> None:
+        path = f"/console/team/adam/{action}"
+        assert admin.fill(path, "/console/team", role="viewer", reason=WHY).status_code == 422
+
+    def test_a_role_ends_the_sessions(self, admin: Person, viewer: Person) -> None:
+        admin.fill("/console/team/vera/role", "/console/team", role="reviewer", reason=WHY)
+        assert viewer.see("/console").status_code == 303
+
+    def test_sessions_are_listed_and_ended(self, admin: Person, viewer: Person) -> None:
+        page = admin.see("/console/team").text
+        mine, *_ = re.findall(r'vera/session".*?name="session" value="(\w+)"', page, re.S)
+        admin.fill("/console/team/vera/session", "/console/team", session=mine)
+        assert viewer.see("/console").status_code == 303
+        assert admin.see("/console").status_code == 200
+
+    def test_nobody_of_that_name(self, admin: Person) -> None:
+        assert admin.fill("/console/team/zoe/reset", "/console/team", reason=WHY).status_code == 404
+
+
+class TestExports:
+    @pytest.mark.parametrize("path", ["live.csv", "verifications.csv", "flow.csv", "audit.csv"])
+    def test_a_file_and_its_entry(self, office: Office, admin: Person, path: str) -> None:
+        answer = admin.see(f"/console/{path}")
+        assert (answer.status_code, answer.mimetype) == (200, "text/csv")
+        assert office.audited()[0] == "exported"
+
+    @pytest.mark.parametrize("path", ["live.csv", "verifications.csv", "flow.csv", "audit.csv"])
+    def test_not_for_a_viewer(self, office: Office, viewer: Person, path: str) -> None:
+        assert viewer.see(f"/console/{path}").status_code == 403
+        assert office.audited()[0] == "action_refused"
+
+    def test_no_cell_is_a_formula(self, office: Office, admin: Person) -> None:
+        office.software(name="=HYPERLINK(1)")
+        assert "\n=" not in admin.see("/console/verifications.csv").text

@@ -1,0 +1,181 @@
+"""The console's accounts and audit: operators, their second factor and sessions, what was done.
+
+| role | may |
+|---|---|
+| viewer, reviewer | see; set up their own second factor; end their own sessions |
+| admin | also add operators, change roles, reset, disable; end anybody's sessions; export |
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import zxingcpp
+from flask import Blueprint, make_response, redirect, render_template, request
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from credentials.accounts import AccountError, Role
+from credentials.errors import SignInError
+from web import pages, sign_in
+from web.console_shared import actor, allowed, argument, listed, reason, require, table
+
+if TYPE_CHECKING:
+    from credentials.second_factor import SecondFactors
+    from credentials.services import Services
+    from web.sessions import Sessions
+
+AUDIT_ROWS = 100
+EXPORT_ROWS = 10_000
+
+
+def register(
+    routes: Blueprint, services: Services, sessions: Sessions, second: SecondFactors
+) -> None:
+    """Add the pages below `/console/team`, and `/console/second`."""
+
+    @routes.get("/team")
+    def team() -> BaseResponse:
+        """List operators, open sessions and the newest entries of the audit."""
+        return _page(services, sessions, second)
+
+    @routes.post("/team")
+    def operator_add() -> BaseResponse:
+        """Add an operator; the one-time password is shown once."""
+        require(services, Role.ADMIN, "operator_add")
+        name = request.form.get("username", "")[:64]
+        why = reason()
+        if not why:
+            return _page(services, sessions, second, error="reason", status=422)
+        try:
+            services.audit.note("operator_added", actor(), name.strip()[:64] or "-", reason=why)
+            password = services.operators.add(name, role=request.form.get("role", ""))
+        except AccountError as error:
+            return _page(services, sessions, second, error=error.code, status=422)
+        return _page(services, sessions, second, password=password, whose=name.strip())
+
+    @routes.post("/team/<username>/<action>")
+    def operator_act(username: str, action: str) -> BaseResponse:
+        """Change one operator's account."""
+        own = username == sign_in.name() and action in {"sessions", "session"}
+        if not own:
+            require(services, Role.ADMIN, f"operator_{action}", username[:64])
+        return _act(services, sessions, second, username, action)
+
+    @routes.get("/audit.csv")
+    def audit_file() -> BaseResponse:
+        """The administration's audit as a file to keep; itself written into the audit."""
+        require(services, Role.ADMIN, "export")
+        services.audit.note("exported", actor(), "audit")
+        rows = (
+            (use.at, use.kind, *(use.detail.get(name, "") for name in ("by", "reason")), use.detail)
+            for use in services.audit.recent(EXPORT_ROWS)
+        )
+        return table("audit", ("at", "kind", "by", "reason", "detail"), rows)
+
+    _register_second(routes, services, second)
+
+
+def _register_second(routes: Blueprint, services: Services, second: SecondFactors) -> None:
+    @routes.route("/second", methods=["GET", "POST"], endpoint="second")
+    def own_second() -> BaseResponse:
+        """Set up one's own second factor."""
+        username = sign_in.name()
+        if second.enrolled(username):
+            return make_response(_second_page(None, done=True))
+        if request.method == "GET":
+            return make_response(_second_page(second, username))
+        try:
+            codes = second.confirm(username, request.form.get("code", "")[:16])
+        except SignInError as error:
+            page = _second_page(second, username, error=error.code, values=error.details)
+            return make_response(page, 429 if error.code == "locked" else 422)
+        services.audit.note("second_factor_set", actor(), username)
+        return make_response(_second_page(None, codes=codes))
+
+
+def _second_page(second: SecondFactors | None, username: str = "", **values: object) -> str:
+    offer = second.offer(username) if second else None
+    picture = ""
+    if offer:
+        svg = zxingcpp.create_barcode(offer.address, zxingcpp.BarcodeFormat.QRCode).to_svg()
+        picture = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+    return render_template(
+        "console_second.html", place="team", offer=offer, picture=picture, **values
+    )
+
+
+def _act(
+    services: Services, sessions: Sessions, second: SecondFactors, username: str, action: str
+) -> BaseResponse:
+    operators = services.operators
+    if operators.get(username) is None:
+        raise NotFound
+    form, shown_password = request.form, ""
+    acts: Mapping[str, Callable[[], object]] = {
+        "role": lambda: operators.assign(username, role=form.get("role", "")),
+        "reset": lambda: operators.reset_password(username),
+        "second": lambda: second.remove(username),
+        "disable": lambda: operators.disable(username),
+        "enable": lambda: operators.disable(username, disabled=False),
+        "sessions": lambda: operators.end_sessions(username),
+        "session": lambda: sessions.end_one(username, form.get("session", "")),
+    }
+    if action not in acts:
+        raise NotFound
+    why = reason()
+    if not why and action not in {"sessions", "session"}:
+        return _page(services, sessions, second, error="reason", status=422)
+    if username == sign_in.name() and action in {"role", "disable", "second"}:
+        return _page(services, sessions, second, error="own", status=422)
+    detail = {"role": form.get("role", "")[:20]} if action == "role" else {}
+    services.audit.note(f"operator_{action}", actor(), username, reason=why, **detail)
+    try:
+        found = acts[action]()
+    except AccountError as error:
+        return _page(services, sessions, second, error=error.code, status=422)
+    if action == "reset":
+        shown_password = str(found)
+        return _page(services, sessions, second, password=shown_password, whose=username)
+    return redirect("/console/team", 303)
+
+
+def _page(
+    services: Services,
+    sessions: Sessions,
+    second: SecondFactors,
+    *,
+    status: int = 200,
+    **values: object,
+) -> BaseResponse:
+    query = argument("q").lower()
+    entries = [
+        use
+        for use in services.audit.recent(AUDIT_ROWS)
+        if not query or query in f"{use.kind} {use.detail}".lower()
+    ]
+    everyone = services.operators.all()
+    admin = allowed(Role.ADMIN)
+    visible = [each for each in everyone if admin or each.username == sign_in.name()]
+    return listed(
+        "console_team.html",
+        "team",
+        status=status,
+        operators=everyone,
+        second={each.username: second.enrolled(each.username) for each in everyone},
+        opened={each.username: sessions.open_of(each.username) for each in visible},
+        entries=[(use, _event(services, use.kind)) for use in entries],
+        roles=list(Role),
+        admin=admin,
+        own=sign_in.name(),
+        query=query,
+        **values,
+    )
+
+
+def _event(services: Services, kind: str) -> str:
+    key = f"team.event.{kind}"
+    known = key in services.texts
+    return services.texts.say(pages.language(), key) if known else kind.replace("_", " ")
