@@ -37,6 +37,7 @@ from bot.wechat.mini import MiniProgram
 from bot.wechat.tokens import seconds_left
 from commands import (
     audit,
+    backup,
     embedded,
     faces,
     keys,
@@ -72,6 +73,7 @@ from web import (
     console,
     console_flow,
     console_health,
+    console_organisations,
     console_people,
     console_texts,
     demo,
@@ -229,7 +231,12 @@ def create_app(settings: Settings) -> Flask:
             refused=UnreachableError,
             unavailable=PlatformUnavailableError,
         ),
-        console.blueprint(services, parts.conversations, _console_places(parts, condition)),
+        console.blueprint(
+            services,
+            parts.conversations,
+            _console_places(parts, condition),
+            second_required=settings.profile == "production",
+        ),
         *_demo(parts),
     ):
         app.register_blueprint(blueprint)
@@ -351,6 +358,7 @@ def _console_places(parts: Parts, condition: Condition) -> Iterator[Register]:
     yield reviews.register(services)
     yield console_flow.register(services, parts.conversations.figures, ways(DIALOG), name_of)
     yield console_health.register(services.redis, condition)
+    yield console_organisations.register(services)
     if isinstance(services.texts, LiveTexts):
         yield console_texts.register(services, services.texts)
 
@@ -446,6 +454,8 @@ for command in (
     rollout.rollout,
     keys.keys,
     audit.audit,
+    backup.backup,
+    backup.restore,
     registry.registry,
     remind.remind,
     faces.group,

@@ -33,7 +33,7 @@ def fill(opener: Opener, settings: Settings) -> None:
         password = _password(settings)
         if services.staff.get(USER) is None:
             hotel, _key = services.verifiers.add(HOTEL, PURPOSES)
-            services.staff.add(USER, verifier_id=hotel.verifier_id, desk=FRONT_DESK)
+            services.staff.add(USER, verifier_id=hotel.verifier_id, desk=FRONT_DESK, role="manager")
             services.staff.set_password(USER, password)
         if services.staff.get(BANK_USER) is None:
             bank, _key = services.verifiers.add(BANK, BANK_PURPOSES)

@@ -9,6 +9,7 @@ import click
 
 from commands.context import Opener, note, opened
 from credentials.accounts import Account, Accounts, Role
+from credentials.organisations import MANAGER, STAFF
 from credentials.purposes import PURPOSES
 
 if TYPE_CHECKING:
@@ -106,15 +107,21 @@ def staff() -> None:
 @click.option("--verifier", "who", required=True, help="The verifier's id, or its exact name.")
 @click.option("--username", required=True, help="2 to 64 letters, digits, or . @ - _")
 @click.option("--desk", default="", help="Where they scan, as holders will read it.")
+@click.option("--manager", is_flag=True, help="May also manage people, desks, keys and webhooks.")
 @click.pass_obj
-def add_staff(opener: Opener, who: str, username: str, desk: str) -> None:
+def add_staff(opener: Opener, who: str, username: str, desk: str, *, manager: bool) -> None:
     """Add a staff account; prints its one-time password, alone on a line.
 
     It must be changed at the first sign-in and cannot be shown again.
     """
     with opened(opener) as services:
         known = services.verifiers.find(who)
-        password = services.staff.add(username, verifier_id=known.verifier_id, desk=desk)
+        password = services.staff.add(
+            username,
+            verifier_id=known.verifier_id,
+            desk=desk,
+            role=MANAGER if manager else STAFF,
+        )
         note(services, "staff_added", username, verifier=known.verifier_id)
     click.echo(password)
 

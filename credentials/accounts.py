@@ -11,7 +11,8 @@ grows whenever all sessions of an account must end.
 | `{a:<kind>:<username>}` | hash: h password hash, m must change, e epoch, x disabled, r, v, d |
 | `{limit:sign_in:<kind>:<username>}` | attempts, see `limits.py` |
 
-r is an operator's role; v the verifier's id and d the desk of a staff member.
+r is the role: an operator's, or `manager` for who runs a verifier's desks; v the verifier's id
+and d the desk of a staff member.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ Kind = Literal["staff", "operator"]
 ATTEMPTS = 5
 LOCK_S = 15 * 60
 LONGEST_DESK = 40
+STAFF_ROLES = ("staff", "manager")
 _USERNAME = re.compile(r"[\w][\w.@-]{1,63}")
 
 
@@ -190,8 +192,9 @@ class Accounts:
         Raises:
             AccountError: no_such_account, bad_role, bad_desk.
         """
-        if role and role not in set(Role):
-            raise AccountError("bad_role", role=role, roles=", ".join(Role))
+        roles = tuple(Role) if self._kind == "operator" else STAFF_ROLES
+        if role and role not in roles:
+            raise AccountError("bad_role", role=role, roles=", ".join(roles))
         if len(desk) > LONGEST_DESK or not desk.isprintable():
             raise AccountError("bad_desk", limit=LONGEST_DESK)
         return self._change(

@@ -8,7 +8,8 @@ kept, for two days.
 
 | key | holds |
 |---|---|
-| `{v:<verifier id>}:book` | sorted set: ids of entries, by when (ms) |
+| `{v:<verifier id>}:book:<desk>` | sorted set: ids of entries, by when (ms); desk by its SHA-256 |
+| `{v:<verifier id>}:booked` | set: the names of the desks that have a book |
 | `{v:<verifier id>}:e:<entry id>` | hash: k kind, t when (ms), d desk, p purpose, w staff, \
   s state, e sealed values, n sealed note; ends with the purpose's retention |
 | `{v:<verifier id>}:missed:<desk>` | stream: t, p, c, w of refused scans; desk by its SHA-256 |
@@ -84,11 +85,8 @@ class Shifts:
 
     def write(self, verifier_id: str, desk: str, staff: str, found: Verification) -> None:
         """Write a scan in, or bring its entry up to date; writing it twice changes nothing."""
-        values = {
-            name: _text(value) for name, value in found.attributes.items() if name != "portrait"
-        }
         about = {"k": SCAN, "d": desk, "p": found.purpose, "w": staff, "s": found.state.value}
-        self._put(verifier_id, found.verification_id, found.verified_at, values, about)
+        self._put(verifier_id, found.verification_id, found.verified_at, _values(found), about)
 
     def write_paper(
         self, verifier_id: str, desk: str, staff: str, purpose: str, values: Mapping[str, str]
@@ -127,16 +125,50 @@ class Shifts:
             for _, one in found
         ]
 
-    def day(self, verifier_id: str, day: datetime.date, *, desk: str | None = None) -> list[Entry]:
-        """The entries of a day in China, newest first; of one desk, or of all with None."""
+    def desks(self, verifier_id: str) -> list[str]:
+        """The desks of a verifier that have a book."""
+        with guard():
+            found: Any = self._redis.smembers(_booked(verifier_id))
+        return sorted(name.decode() for name in found)
+
+    def day(
+        self,
+        verifier_id: str,
+        desk: str,
+        day: datetime.date,
+        *,
+        limit: int = MOST_ROWS,
+        values: bool = True,
+    ) -> list[Entry]:
+        """The entries of a desk on a day in China, newest first; opened only with `values`."""
         begins = datetime.datetime.combine(day, datetime.time(), CHINA).timestamp() * 1000
+        book = _book(verifier_id, desk)
         with guard():
             ids: Any = self._redis.zrange(
-                _book(verifier_id), f"({begins + DAY_S * 1000:.0f}", f"{begins:.0f}",
-                desc=True, byscore=True, offset=0, num=MOST_ROWS,
+                book, f"({begins + DAY_S * 1000:.0f}", f"{begins:.0f}",
+                desc=True, byscore=True, offset=0, num=limit,
             )  # fmt: skip
-        found = self._read_all(verifier_id, [name.decode() for name in ids])
-        return [entry for entry in found if desk is None or entry.desk == desk]
+            together = self._redis.pipeline(transaction=False)
+            names = [name.decode() for name in ids]
+            for name in names:
+                together.hgetall(_entry(verifier_id, name))
+            records = together.execute() if names else []
+        entries = [
+            self._read(verifier_id, name, fields, values=values)
+            for name, fields in zip(names, records, strict=True)
+        ]
+        gone = [name for name, entry in zip(names, entries, strict=True) if entry is None]
+        if gone:
+            with guard():
+                self._redis.zrem(book, *gone)
+        return [entry for entry in entries if entry is not None]
+
+    def settle(self, verifier_id: str, found: Verification) -> None:
+        """Bring the entry of a scan up to date, if there is one."""
+        if self._fields(verifier_id, found.verification_id):
+            about = {"p": found.purpose, "s": found.state.value}
+            at = found.verified_at
+            self._fill(verifier_id, found.verification_id, at, _values(found), about)
 
     def get(self, verifier_id: str, entry_id: str) -> Entry:
         """One entry.
@@ -175,17 +207,30 @@ class Shifts:
         values: Mapping[str, str],
         about: Mapping[str, str],
     ) -> None:
+        book = _book(verifier_id, about["d"])
+        self._fill(verifier_id, entry_id, at, values, about)
+        with guard():
+            together = self._redis.pipeline(transaction=True)
+            together.zadd(book, {entry_id: float(f"{at * 1000:.0f}")}, nx=True)
+            together.sadd(_booked(verifier_id), about["d"])
+            together.execute()
+
+    def _fill(
+        self,
+        verifier_id: str,
+        entry_id: str,
+        at: float,
+        values: Mapping[str, str],
+        about: Mapping[str, str],
+    ) -> None:
         key = _entry(verifier_id, entry_id)
-        milliseconds = f"{at * 1000:.0f}"
-        keep_s = PURPOSES[about["p"]].retention_days * DAY_S
-        fields: dict[Any, Any] = {"t": milliseconds, **about}
+        fields: dict[Any, Any] = {"t": f"{at * 1000:.0f}", **about}
         if values:
             fields["e"] = self._sealer.seal_json(key, dict(values))
         with guard():
             together = self._redis.pipeline(transaction=True)
             together.hset(key, mapping=fields)
-            together.expireat(key, int(at) + keep_s)
-            together.zadd(_book(verifier_id), {entry_id: float(milliseconds)}, nx=True)
+            together.expireat(key, int(at) + PURPOSES[about["p"]].retention_days * DAY_S)
             together.execute()
 
     def _fields(self, verifier_id: str, entry_id: str) -> dict[bytes, bytes]:
@@ -193,24 +238,18 @@ class Shifts:
             found: Any = self._redis.hgetall(_entry(verifier_id, entry_id))
         return dict(found)
 
-    def _read_all(self, verifier_id: str, names: list[str]) -> list[Entry]:
-        with guard():
-            together = self._redis.pipeline(transaction=False)
-            for name in names:
-                together.hgetall(_entry(verifier_id, name))
-            records = together.execute() if names else []
-        entries = [self._read(verifier_id, *pair) for pair in zip(names, records, strict=True)]
-        gone = [name for name, entry in zip(names, entries, strict=True) if entry is None]
-        if gone:
-            with guard():
-                self._redis.zrem(_book(verifier_id), *gone)
-        return [entry for entry in entries if entry is not None]
-
-    def _read(self, verifier_id: str, entry_id: str, fields: Mapping[bytes, bytes]) -> Entry | None:
+    def _read(
+        self,
+        verifier_id: str,
+        entry_id: str,
+        fields: Mapping[bytes, bytes],
+        *,
+        values: bool = True,
+    ) -> Entry | None:
         if b"k" not in fields:
             return None
         key = _entry(verifier_id, entry_id)
-        sealed, note = fields.get(b"e"), fields.get(b"n")
+        sealed, note = (fields.get(b"e"), fields.get(b"n")) if values else (None, None)
         return Entry(
             entry_id=entry_id,
             kind=fields[b"k"].decode(),
@@ -230,8 +269,17 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _book(verifier_id: str) -> str:
-    return f"{{v:{verifier_id}}}:book"
+def _values(found: Verification) -> dict[str, str]:
+    """What is written down of what was told: all but the portrait."""
+    return {name: _text(value) for name, value in found.attributes.items() if name != "portrait"}
+
+
+def _book(verifier_id: str, desk: str) -> str:
+    return f"{{v:{verifier_id}}}:book:{_hash(desk)}"
+
+
+def _booked(verifier_id: str) -> str:
+    return f"{{v:{verifier_id}}}:booked"
 
 
 def _entry(verifier_id: str, entry_id: str) -> str:
@@ -239,4 +287,8 @@ def _entry(verifier_id: str, entry_id: str) -> str:
 
 
 def _missed(verifier_id: str, desk: str) -> str:
-    return f"{{v:{verifier_id}}}:missed:{hashlib.sha256(desk.encode()).hexdigest()[:16]}"
+    return f"{{v:{verifier_id}}}:missed:{_hash(desk)}"
+
+
+def _hash(desk: str) -> str:
+    return hashlib.sha256(desk.encode()).hexdigest()[:16]

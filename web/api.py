@@ -2,7 +2,8 @@
 
 A request is taken in this order, and the first thing that is wrong answers:
 
-1. The bearer key names the verifier (401, 429 after many wrong keys).
+1. The bearer key names the verifier, and was made for this (401, 403). A sandbox key is
+   answered by `sandbox.py` from here on.
 2. The verifier is within its rate (429).
 3. The body is small, JSON, and has the right fields (400).
 4. The verification itself, in `credentials.verification` (its refusals).
@@ -22,9 +23,8 @@ from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 from credentials.errors import CredentialError, RefusalError
-from credentials.model import Verifier
 from credentials.verifiers import Admission
-from web import bodies, openapi, problems, terminal
+from web import bodies, openapi, problems, sandbox, terminal
 
 if TYPE_CHECKING:
     from credentials.services import Services
@@ -67,19 +67,26 @@ def _register_verifications(routes: Blueprint, services: Services) -> None:
     @routes.post("/api/v1/verifications")
     def create() -> Response:
         """Verify one code."""
-        verifier = _authenticate(services)
+        admission = _authenticate(services, "verify")
+        verifier = admission.verifier
         body = _read_body()
+        if admission.key.sandbox:
+            return _json(bodies.answer_of(sandbox.verify(verifier, body.code, body.purpose)))
         request_id = None if body.request_id is None else str(body.request_id)
-        verification = services.verifications.verify(
-            verifier, DESK, body.code, body.purpose, request_id
+        code = services.short_codes.take(
+            body.code, verifier_id=verifier.verifier_id, desk=DESK, request_id=request_id
         )
+        verification = services.verifications.verify(verifier, DESK, code, body.purpose, request_id)
         return _json(bodies.answer_of(verification))
 
     @routes.get("/api/v1/verifications/<verification_id>")
     def show(verification_id: str) -> Response:
         """Say how a verification of this verifier stands."""
-        verifier = _authenticate(services)
-        return _json(bodies.answer_of(services.verifications.look(verifier, verification_id)))
+        admission = _authenticate(services, "read")
+        if admission.key.sandbox:
+            return _json(bodies.answer_of(sandbox.look(admission.verifier, verification_id)))
+        found = services.verifications.look(admission.verifier, verification_id)
+        return _json(bodies.answer_of(found))
 
 
 def _register_rest(routes: Blueprint, services: Services) -> None:
@@ -135,18 +142,21 @@ class MalformedError(RefusalError):
         self.errors = errors
 
 
-def _authenticate(services: Services) -> Verifier:
-    """Steps 1 and 2: who asks, and whether within its rate.
+def _authenticate(services: Services, scope: str) -> Admission:
+    """Steps 1 and 2: who asks with which key, and whether within its rate.
 
     Raises:
-        RefusalError: unauthenticated or too_many_requests.
+        RefusalError: unauthenticated, too_many_requests, or scope_missing.
     """
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key or len(key) > LONGEST_KEY or not key.isascii():
         raise RefusalError("unauthenticated")
-    g.api_admission = admission = services.verifiers.admit(key)
-    return admission.verifier
+    admission = services.verifiers.admit(key)
+    g.api_admission = admission
+    if scope not in admission.key.scopes:
+        raise RefusalError("scope_missing")
+    return admission
 
 
 def _read_body() -> bodies.VerificationRequest:

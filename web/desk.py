@@ -29,7 +29,19 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from credentials.errors import CredentialError, RefusalError
 from credentials.model import State, Verification, Verifier
-from web import camera, desk_wechat, openapi, pages, problems, shift, shown, sign_in, software, team
+from web import (
+    camera,
+    desk_wechat,
+    office,
+    openapi,
+    pages,
+    problems,
+    shift,
+    shown,
+    sign_in,
+    software,
+    team,
+)
 from web.bodies import LONGEST_CODE
 from web.sessions import Sessions
 
@@ -70,6 +82,8 @@ def blueprint(
     routes = Blueprint("desk", __name__, url_prefix="/desk")
     sessions = Sessions("desk", services.staff, services.redis, services.keyring)
     sign_in.register(routes, sessions, services)
+    routes.add_app_template_filter(office.day, "day")
+    routes.add_app_template_filter(shown.clock, "clock")
     _register_page(routes, services)
     _register_scans(routes, services)
     _register_frames(routes, services)

@@ -14,6 +14,7 @@ STATUSES = {
     "bad_attestation": 400,
     "unauthenticated": 401,
     "purpose_not_granted": 403,
+    "scope_missing": 403,
     "level_insufficient": 403,
     "unknown_code": 404,
     "unknown_verification": 404,

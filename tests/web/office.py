@@ -28,7 +28,17 @@ from credentials.verification import Receipt
 from handlers.dialog import DIALOG
 from settings import Settings
 from tests.credentials.issuer import CONSENTS, person, ring
-from web import api, console, console_flow, console_people, desk, pages, sessions
+from web import (
+    api,
+    console,
+    console_flow,
+    console_organisations,
+    console_people,
+    desk,
+    join,
+    pages,
+    sessions,
+)
 from web.console_shared import Register
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -66,12 +76,14 @@ class Office:
         self.app.session_interface = sessions.AreaSessions(keyring, secure=secure)
         self.app.register_blueprint(api.blueprint(self.services))
         self.app.register_blueprint(desk.blueprint(self.services))
+        self.app.register_blueprint(join.blueprint(self.services))
         self.app.register_blueprint(
             console.blueprint(self.services, self.conversations, self._console_places(database))
         )
 
     def _console_places(self, database: redis.Redis) -> Iterator[Register]:
         """What the wiring gives the console beside the card's services."""
+        yield console_organisations.register(self.services)
         name_of = console.step_names(self.services)
         sealer = self.services.sealer
         self.transcripts = Transcripts(database, sealer)

@@ -14,7 +14,8 @@ from credentials.connection import connect
 from credentials.model import Actor
 from tests.web.office import ADDRESS, Office, Person, Phone, Software, labels, outcome
 from texts import Texts
-from web import camera, pages, problems
+from web import camera, pages
+from web import desk as desk_pages
 
 LARGEST_PAGE = 200 * 1024
 
@@ -124,9 +125,7 @@ class TestRefusals:
 
     def test_every_refusal_has_its_words(self) -> None:
         texts = Texts()
-        for code in {*problems.STATUSES, "denied", "no_answer"} - {
-            "not_found", "method_not_allowed", "unauthenticated",
-        }:  # fmt: skip
+        for code in {*desk_pages.WORDED, "denied", "no_answer"} - {"unauthenticated"}:
             for part in ("reason", "say", "do"):
                 assert texts.say("zh_CN", f"desk.refused.{code}.{part}")
 

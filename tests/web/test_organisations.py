@@ -1,0 +1,294 @@
+"""From "I run a hotel" to the first verified guest; and what an organisation's people may do."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import cast
+
+import pytest
+
+from credentials.organisations import RequestStatus
+from tests.web.office import PASSWORD, Office, Person, Phone, Software, outcome
+
+ASKED = {
+    "name": "Lighthouse Inn",
+    "division": "440115",
+    "contact": "Ms Lin, 020 8888 0000",
+    "desk": "Front desk 1",
+    "username": "lin",
+    "password": PASSWORD,
+    "purpose": "hotel",
+    "ground_hotel": "《旅馆业治安管理办法》第六条",
+}
+
+
+def visitor(office: Office) -> Person:
+    return Person(office.app.test_client(), "desk", "lin", PASSWORD, office.services.staff)
+
+
+def ask(office: Office, **changed: str) -> str:
+    """Ask, and give the request's id."""
+    answer = visitor(office).fill("/desk/join", **{**ASKED, **changed})
+    assert answer.status_code == 303, answer.text
+    return str(answer.location).rsplit("/", 1)[1]
+
+
+def approve(office: Office, request_id: str, username: str = "laochen", **fields: str) -> None:
+    admin = office.operator("admin", username).sign_in()
+    answer = admin.fill(
+        f"/console/organisations/{request_id}/approve",
+        at="/console/organisations",
+        **{"purpose": "hotel", "until_hotel": "2999-12-31", **fields},
+    )
+    assert answer.status_code == 303, answer.text
+
+
+def manager(office: Office) -> Person:
+    approve(office, ask(office))
+    return visitor(office).sign_in()
+
+
+def secret_in(page: str) -> str:
+    found = re.search(r'<code id="secret">([^<]+)</code>', page)
+    assert found, page
+    return found[1]
+
+
+def test_from_i_run_a_hotel_to_the_first_guest(office: Office, phone: Phone) -> None:
+    request_id = ask(office)
+    guest = visitor(office)
+    assert "being looked at" in guest.see(f"/desk/join/{request_id}").text
+    assert guest.try_to_sign_in(PASSWORD).status_code == 401
+    approve(office, request_id)
+    assert "Approved" in guest.see(f"/desk/join/{request_id}").text
+    guest.sign_in()
+    waiting = guest.scan(phone.show(), "hotel", desk="Front desk 1")
+    assert outcome(waiting) == (200, "awaiting_holder")
+    assert [receipt.verifier for receipt in office.receipts] == ["Lighthouse Inn"]
+    phone.approve()
+    path = f"/desk/verifications/{waiting.get_json()['verification_id']}"
+    assert outcome(guest.ask("GET", path)) == (200, "accepted")
+    assert "张三丰" in guest.see("/desk/shift").text
+
+
+class TestAsking:
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"name": ""},
+            {"name": "x" * 61},
+            {"division": "999999"},
+            {"division": "44011"},
+            {"contact": " "},
+            {"purpose": "world_domination"},
+            {"ground_hotel": ""},
+            {"desk": "d" * 41},
+            {"username": "a b"},
+            {"password": "short"},
+            {"password": "password"},
+        ],
+    )
+    def test_what_is_missing_is_said_and_nothing_is_kept(
+        self, office: Office, changed: dict[str, str]
+    ) -> None:
+        answer = visitor(office).fill("/desk/join", **{**ASKED, **changed})
+        assert answer.status_code == 422
+        assert 'role="alert"' in answer.text
+        assert office.services.organisations.waiting() == []
+
+    def test_a_name_that_somebody_has(self, office: Office, software: Software) -> None:
+        office.staff(software.verifier, "lin")
+        assert visitor(office).fill("/desk/join", **ASKED).status_code == 422
+
+    def test_a_form_from_elsewhere(self, office: Office) -> None:
+        assert visitor(office).fill("/desk/join", csrf_token="x", **ASKED).status_code == 422
+        assert office.services.organisations.waiting() == []
+
+    @pytest.mark.parametrize("request_id", ["0" * 32, "x", "../sign-in"])
+    def test_somebody_elses_request(self, office: Office, request_id: str) -> None:
+        assert visitor(office).see(f"/desk/join/{request_id}").status_code in {404, 308}
+
+    def test_one_address_cannot_flood_the_operators(self, office: Office) -> None:
+        codes = [
+            visitor(office).fill("/desk/join", **{**ASKED, "username": f"lin{n}"}).status_code
+            for n in range(12)
+        ]
+        assert codes.count(303) == 10
+
+    def test_neither_contact_nor_password_is_kept_in_plain(self, office: Office) -> None:
+        ask(office)
+        keys = cast("list[bytes]", office.services.redis.keys("{org}:r:*"))
+        kept = b"".join(office.services.redis.dump(key) or b"" for key in keys)
+        assert b"8888" not in kept
+        assert PASSWORD.encode() not in kept
+
+
+class TestDeciding:
+    @pytest.mark.parametrize("role", ["viewer", "reviewer"])
+    def test_is_the_administrators(self, office: Office, role: str) -> None:
+        request_id = ask(office)
+        person = office.operator(role).sign_in()
+        token = person.csrf("/console")
+        for act in ("approve", "refuse"):
+            path = f"/console/organisations/{request_id}/{act}"
+            answer = person.fill(path, csrf_token=token, purpose="hotel", why="because")
+            assert answer.status_code == 403
+        assert "action_refused" in office.audited()
+        found = office.services.organisations.request(request_id)
+        assert found.status is RequestStatus.WAITING
+
+    def test_a_refusal_says_why(self, office: Office) -> None:
+        request_id = ask(office)
+        admin = office.operator("admin").sign_in()
+        path = f"/console/organisations/{request_id}/refuse"
+        assert admin.fill(path, at="/console/organisations", why="Not a hotel").status_code == 303
+        assert "Not a hotel" in visitor(office).see(f"/desk/join/{request_id}").text
+        assert visitor(office).try_to_sign_in(PASSWORD).status_code == 401
+
+    def test_is_done_once(self, office: Office) -> None:
+        request_id = ask(office)
+        approve(office, request_id)
+        admin = office.operator("admin", "second").sign_in()
+        path = f"/console/organisations/{request_id}/approve"
+        answer = admin.fill(path, at="/console/organisations", purpose="hotel")
+        assert answer.status_code == 422
+        assert len(office.services.verifiers.all()) == 1
+
+    def test_a_purpose_that_was_not_asked_for_is_not_granted(self, office: Office) -> None:
+        request_id = ask(office)
+        admin = office.operator("admin").sign_in()
+        path = f"/console/organisations/{request_id}/approve"
+        answer = admin.fill(path, at="/console/organisations", purpose="banking")
+        assert answer.status_code == 422
+        assert office.services.verifiers.all() == []
+
+    def test_a_grant_ends(self, office: Office, phone: Phone) -> None:
+        yesterday = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=2)
+        approve(office, ask(office), until_hotel=yesterday.isoformat())
+        person = visitor(office).sign_in()
+        answer = person.scan(phone.show(), "hotel", desk="Front desk 1")
+        assert outcome(answer) == (403, "purpose_not_granted")
+
+    def test_purposes_come_and_go_one_by_one(self, office: Office, software: Software) -> None:
+        admin = office.operator("admin").sign_in()
+        base = f"/console/organisations/{software.verifier.verifier_id}/purposes"
+        at = "/console/organisations"
+        granted = admin.fill(f"{base}/grant", at=at, purpose="ticketing", ground="law", until="")
+        assert granted.status_code == 303
+        assert admin.fill(f"{base}/withdraw", at=at, purpose="hotel").status_code == 303
+        found = office.services.verifiers.get(software.verifier.verifier_id)
+        assert found is not None
+        assert set(found.purposes) == {"internet_cafe", "courier", "ticketing"}
+
+
+class TestTeam:
+    def test_who_leaves_is_cut_off_at_once(self, office: Office) -> None:
+        boss = manager(office)
+        page = boss.fill("/desk/team/people", at="/desk/team", username="wang", role="staff")
+        wang = Person(
+            office.app.test_client(), "desk", "wang", secret_in(page.text), office.services.staff
+        ).sign_in()
+        assert wang.see("/desk").status_code == 200
+        boss.fill("/desk/team/people/wang/disable", at="/desk/team")
+        assert wang.see("/desk").status_code == 303
+        assert "person cut off" in boss.see("/desk/team").text
+
+    @pytest.mark.parametrize(
+        "path", ["team/people", "team/people/lin/disable", "team/desks", "software/keys"]
+    )
+    def test_staff_change_nothing(self, office: Office, desk: Person, path: str) -> None:
+        answer = desk.fill(f"/desk/{path}", csrf_token=desk.csrf("/desk"), username="x", name="x")
+        assert answer.status_code == 403
+        assert "action_refused" in office.audited()
+
+    def test_a_manager_reaches_nobody_elses_people(self, office: Office, desk: Person) -> None:
+        boss = manager(office)
+        for act in ("disable", "reset", "role", "desk", "enable"):
+            answer = boss.fill(f"/desk/team/people/{desk.username}/{act}", at="/desk/team")
+            assert answer.status_code == 404
+        assert desk.see("/desk").status_code == 200
+        assert "action_refused" in office.audited()
+
+    def test_a_manager_does_not_cut_themselves_off(self, office: Office) -> None:
+        boss = manager(office)
+        assert boss.fill("/desk/team/people/lin/disable", at="/desk/team").status_code == 422
+        assert boss.see("/desk").status_code == 200
+
+    def test_desks(self, office: Office) -> None:
+        boss = manager(office)
+        boss.fill("/desk/team/desks", at="/desk/team", desk="Bar")
+        assert "Bar" in boss.see("/desk/team").text
+        assert boss.fill("/desk/team/desks", at="/desk/team", desk="").status_code == 422
+        boss.fill("/desk/team/desks/drop", at="/desk/team", desk="Bar")
+        verifier_id = office.services.verifiers.all()[0].verifier_id
+        assert office.services.organisations.desks(verifier_id) == ["Front desk 1"]
+
+
+class TestKeys:
+    def make(self, boss: Person, kind: str = "live", scope: str = "verify") -> str:
+        page = boss.fill(
+            "/desk/software/keys", at="/desk/software", name="PMS", kind=kind, scope=scope
+        )
+        return secret_in(page.text)
+
+    def test_a_key_is_shown_once_and_works(self, office: Office, phone: Phone) -> None:
+        boss = manager(office)
+        key = self.make(boss)
+        assert key not in boss.see("/desk/software").text
+        verifier = office.services.verifiers.all()[0]
+        program = Software(office.app.test_client(), verifier, key)
+        assert outcome(program.scan(phone.show(), "hotel")) == (200, "awaiting_holder")
+        assert office.services.api_keys.all(verifier.verifier_id)[0].used > 0
+
+    def test_a_key_does_what_it_was_made_for(self, office: Office) -> None:
+        boss = manager(office)
+        verifier = office.services.verifiers.all()[0]
+        program = Software(office.app.test_client(), verifier, self.make(boss, scope="read"))
+        assert outcome(program.scan("A" * 52, "hotel")) == (403, "scope_missing")
+        assert program.look("0" * 20).status_code == 404
+
+    def test_a_key_is_replaced_without_a_gap_and_then_ends(self, office: Office) -> None:
+        boss = manager(office)
+        old = self.make(boss)
+        verifier = office.services.verifiers.all()[0]
+        key_id = office.services.api_keys.all(verifier.verifier_id)[0].key_id
+        path = f"/desk/software/keys/{key_id}/rotate"
+        new = secret_in(boss.fill(path, at="/desk/software", overlap="1d").text)
+        for key in (old, new):
+            program = Software(office.app.test_client(), verifier, key)
+            assert outcome(program.scan("x", "hotel")) == (400, "malformed")
+        boss.fill(f"/desk/software/keys/{key_id}/drop", at="/desk/software")
+        assert Software(office.app.test_client(), verifier, old).scan("x").status_code == 401
+        assert (
+            Software(office.app.test_client(), verifier, new).scan("x", "hotel").status_code == 400
+        )
+
+    @pytest.mark.parametrize("fields", [{"name": ""}, {"name": "x" * 41}, {"scope": "everything"}])
+    def test_keys_that_are_not_made(self, office: Office, fields: dict[str, str]) -> None:
+        boss = manager(office)
+        sent = {"name": "PMS", "kind": "live", "scope": "verify", **fields}
+        assert boss.fill("/desk/software/keys", at="/desk/software", **sent).status_code == 422
+
+    def test_the_sandbox_knows_no_real_card(self, office: Office, phone: Phone) -> None:
+        boss = manager(office)
+        verifier = office.services.verifiers.all()[0]
+        program = Software(office.app.test_client(), verifier, self.make(boss, "sandbox"))
+        assert outcome(program.scan(phone.show(), "hotel")) == (404, "unknown_code")
+        answer = program.scan("SANDBOX-ACCEPTED", "hotel")
+        assert outcome(answer) == (200, "accepted")
+        assert answer.get_json()["attributes"]["id_number"].startswith("990000")
+        assert outcome(program.scan("sandbox-frozen", "hotel")) == (423, "frozen")
+        assert outcome(program.scan("SANDBOX-ACCEPTED", "banking")) == (403, "purpose_not_granted")
+        assert office.receipts == []
+
+    def test_a_real_key_knows_no_sandbox(self, software: Software) -> None:
+        assert outcome(software.scan("SANDBOX-ACCEPTED")) == (400, "malformed")
+
+
+@pytest.mark.parametrize("page", ["shift", "paper", "team", "software", "try"])
+def test_every_page_opens(office: Office, page: str) -> None:
+    boss = manager(office)
+    for language in ("en", "zh-CN"):
+        boss.language = language
+        assert boss.see(f"/desk/{page}").status_code == 200

@@ -1,0 +1,151 @@
+"""An organisation's own people, desks and purposes, and what was done: `/desk/team`.
+
+Everybody may see it; only a manager may change anything. Who leaves is cut off at once: the
+account is disabled and every session of it ends with that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, redirect, request
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from credentials.accounts import STAFF_ROLES, Account
+from credentials.errors import CredentialError, UnavailableError
+from credentials.model import Actor
+from web import office, sign_in
+
+if TYPE_CHECKING:
+    from credentials.services import Services
+
+MOST_PEOPLE = 500
+SOON_S = 30 * 24 * 3600
+
+
+def register(routes: Blueprint, services: Services) -> None:
+    """Add these pages to the desk's."""
+    managers = office.for_managers(services)
+
+    @routes.get("/team")
+    def team() -> BaseResponse:
+        """Show people, desks, purposes and the log."""
+        return _page(services)
+
+    @routes.post("/team/people")
+    @managers
+    def add_person() -> BaseResponse:
+        """Add somebody, and show the one-time password this once."""
+        return _tried(services, lambda: _add_person(services))
+
+    @routes.post("/team/people/<username>/<act>")
+    @managers
+    def change_person(username: str, act: str) -> BaseResponse:
+        """Move, promote, cut off, let in again, or give a new one-time password."""
+        return _tried(services, lambda: _change_person(services, username, act))
+
+    @routes.post("/team/desks")
+    @managers
+    def add_desk() -> BaseResponse:
+        """Add a desk."""
+
+        def add() -> BaseResponse:
+            desk = request.form.get("desk", "")
+            services.organisations.add_desk(sign_in.current().verifier_id, desk)
+            office.did(services, "desk_added", desk)
+            return redirect("/desk/team", 303)
+
+        return _tried(services, add)
+
+    @routes.post("/team/desks/drop")
+    @managers
+    def drop_desk() -> BaseResponse:
+        """Take a desk away."""
+        desk = request.form.get("desk", "")[:60]
+        services.organisations.drop_desk(sign_in.current().verifier_id, desk)
+        office.did(services, "desk_dropped", desk)
+        return redirect("/desk/team", 303)
+
+
+def _tried(services: Services, act: Callable[[], BaseResponse]) -> BaseResponse:
+    try:
+        return act()
+    except UnavailableError:
+        raise
+    except CredentialError as error:
+        return _page(services, status=422, error=office.sentence_of(services, error))
+
+
+def _add_person(services: Services) -> BaseResponse:
+    verifier = office.verifier_of(services)
+    role = request.form.get("role", "staff")
+    if role not in STAFF_ROLES or len(_people(services)) >= MOST_PEOPLE:
+        raise NotFound
+    username = request.form.get("username", "")
+    password = services.staff.add(
+        username, verifier_id=verifier.verifier_id, desk=request.form.get("desk", ""), role=role
+    )
+    actor = Actor("staff", sign_in.name())
+    services.audit.note("staff_added", actor, username, verifier=verifier.verifier_id)
+    office.did(services, "person_added", username)
+    return _page(services, made={"username": username, "password": password})
+
+
+def _change_person(services: Services, username: str, act: str) -> BaseResponse:
+    person = services.staff.get(username)
+    own = sign_in.current()
+    if person is None or person.verifier_id != own.verifier_id:
+        actor = Actor("staff", own.username)
+        services.audit.note("action_refused", actor, own.verifier_id, action="foreign_account")
+        raise NotFound
+    made: Mapping[str, str] = {}
+    if act in {"disable", "role"} and person.username == own.username:
+        return _page(services, status=422, error=_own_account(services))
+    if act == "disable":
+        services.staff.disable(person.username)
+    elif act == "enable":
+        services.staff.disable(person.username, disabled=False)
+    elif act == "reset":
+        made = {
+            "username": person.username,
+            "password": services.staff.reset_password(person.username),
+        }
+    elif act == "role":
+        services.staff.assign(person.username, role=request.form.get("role", ""))
+    elif act == "desk":
+        services.staff.assign(person.username, desk=request.form.get("desk", ""))
+    else:
+        raise NotFound
+    actor = Actor("staff", own.username)
+    services.audit.note(f"staff_{act}", actor, person.username, verifier=own.verifier_id)
+    office.did(services, f"person_{act}", person.username)
+    return _page(services, made=made) if made else redirect("/desk/team", 303)
+
+
+def _own_account(services: Services) -> str:
+    return office.sentence_of(services, CredentialError("own_account"))
+
+
+def _people(services: Services) -> list[Account]:
+    own = sign_in.current().verifier_id
+    return [account for account in services.staff.all() if account.verifier_id == own]
+
+
+def _page(services: Services, *, status: int = 200, **values: object) -> BaseResponse:
+    verifier = office.verifier_of(services)
+    grants = services.organisations.grants(verifier.verifier_id)
+    return office.page(
+        services,
+        "desk_team.html",
+        status=status,
+        people=_people(services),
+        desks=services.organisations.desks(verifier.verifier_id),
+        grants=grants,
+        granted=[services.purposes[name] for name in verifier.purposes],
+        soon=time.time() + SOON_S,
+        acts=services.organisations.acts(verifier.verifier_id, 100),
+        **{"made": {}, **values},
+    )
