@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: help setup run serve test check format pictures bench biometrics faults
+.PHONY: help setup run serve test check format pictures bench biometrics faults cluster soak rabbit fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,11 @@ pictures: $(VENV)/.test ## take the pictures of README anew, from the running pr
 	@sh tests/system-packages.sh
 	@$(BIN)/python -m tests.product.take_pictures
 
+SECONDS ?= 60
+fuzz: $(VENV)/.test ## throw junk at what reads pushes, guided by coverage (SECONDS=60)
+	@$(PIP) install -r requirements-fuzz.txt
+	@$(BIN)/python -m tests.fuzz.pushes -max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1
+
 bench: $(VENV)/.test ## run the benchmarks; tables go to benchmarks/results/
 	@$(BIN)/python -m benchmarks
 
@@ -54,3 +59,14 @@ biometrics: $(VENV)/.test ## measure the error rates of faces; PAIRS=folder or C
 faults: $(VENV)/.test ## run the table of faults and attacks; it goes to benchmarks/results/
 	@sh tests/system-packages.sh
 	@$(BIN)/python -m benchmarks.faults
+
+cluster: $(VENV)/.test ## run the store on a real Redis Cluster that moves and dies
+	@sh tests/system-packages.sh
+	@CARD_CLUSTER=yes $(BIN)/python -m pytest -q -p no:cacheprovider tests/credentials
+	@$(BIN)/python -m benchmarks.cluster
+
+rabbit: $(VENV)/.test ## test background jobs on a real RabbitMQ (Debian: apt-get install rabbitmq-server)
+	@$(BIN)/python -m pytest -q tests/bot/test_rabbit.py
+
+soak: $(VENV)/.test ## run mixed load for MINUTES (60) and plot memory, descriptors, keys and latency
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),60)
