@@ -13,6 +13,7 @@ import redis
 from bot import news
 from bot.channel import MediaGoneError, NotDeliveredError, PlatformUnavailableError
 from bot.conversations import Conversations
+from bot.figures import Figures
 from bot.jobs import QUEUES, Jobs
 from bot.outbox import Outbox
 from bot.talk import Talk
@@ -239,17 +240,22 @@ def make_world(
             verification_id=receipt.verification_id,
         )
 
+    def decided(holder: Holder) -> None:
+        jobs.enqueue("review_decided", holder=dataclasses.asdict(holder))
+
     services = build(
         database,
         keyring,
         address=ADDRESS,
         authority=registry,
         rollout=(rollout,) if rollout else (),
+        decided=decided,
         told=tell,
         tell=news.teller(jobs),
     )
     platform = Platform()
-    conversations = Conversations(database, sealer)
+    figures = Figures(database, steps=DIALOG.steps)
+    conversations = Conversations(database, sealer, figures=figures)
     outbox = Outbox(database, sealer, {platform.name: platform}, jobs.enqueue)
     world: World
     talk = Talk(

@@ -1,0 +1,190 @@
+"""What the operators' figures cost: beside a turn, on the flow page, and with 10,000 at once.
+
+Run it by itself (`python -m benchmarks.flow`): a Redis of its own, nothing else needed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import redis
+
+from benchmarks.harness import publish, table
+from bot.conversations import Conversations
+from bot.engine import Conversation
+from bot.figures import Figures, Slice, ways
+from commands import embedded
+from credentials.connection import connect
+from credentials.model import Holder
+from credentials.sealing import Sealer
+from handlers.dialog import DIALOG
+from tests.bot.talking import World, make_world
+from tests.credentials.issuer import ring
+from tests.product.crowd import play
+
+TURNS = 150
+ROUNDS = 7
+FINISHED = 1_000_000
+DAYS = 60
+LIVE = 10_000
+CROWD = 5_000
+
+
+class Silent(Conversations):
+    """The same without anything for operators."""
+
+    def _count(self, *_: object, **__: object) -> None:
+        pass
+
+
+def main() -> None:
+    """Measure and publish; with `crowd`, play 5,000 people instead and say how it went."""
+    with tempfile.TemporaryDirectory() as folder, embedded.borrowed(Path(folder)) as url:
+        database = connect(url)
+        if sys.argv[1:] == ["crowd"]:
+            _crowd(database, url)
+            return
+        with_figures, without, share = _beside_a_turn(database, url)
+        page = _page(database)
+        live, unchanged = _live(database)
+    rows = [
+        ["a text turn without figures and transcript", f"{without * 1000:.2f} ms", ""],
+        ["the same with them", f"{with_figures * 1000:.2f} ms", f"**{share:+.1%}**"],
+        [
+            f"flow figures over {FINISHED:,} finished conversations",
+            f"{page * 1000:.0f} ms",
+            "< 1 s",
+        ],
+        [f"live list with {LIVE:,} conversations", f"{live * 1000:.0f} ms", "< 1 s"],
+        ["the same, unchanged: the change counter", f"{unchanged * 1000:.2f} ms", ""],
+    ]
+    publish(
+        "flow",
+        table(
+            "What the operators' figures cost",
+            f"Median of {ROUNDS} rounds in turn (A B A B …), {TURNS} turns each, over a socket.",
+            ("what", "time", "limit or cost"),
+            rows,
+        ),
+    )
+
+
+def _beside_a_turn(database: redis.Redis, url: str) -> tuple[float, float, float]:
+    """Seconds a turn with and without the figures, and the median of the pairs' ratios, less 1."""
+    worlds = []
+    for silent in (False, True):
+        world = make_world(database, url)
+        if silent:
+            quiet = Silent(database, world.services.sealer)
+            world.talk._conversations = quiet
+        worlds.append(world)
+    pairs = []
+    for turn in range(ROUNDS + 1):
+        pair = tuple(_turns(world, f"{turn}{number}") for number, world in enumerate(worlds))
+        if turn:  # the first warms up
+            pairs.append(pair)
+    ratio = statistics.median(full / bare for full, bare in pairs)
+    full, bare = (statistics.median(pair[n] for pair in pairs) for n in (0, 1))
+    return full, bare, ratio - 1
+
+
+def _turns(world: World, name: str) -> float:
+    phones = [world.phone(f"oTurn{name}x{number}") for number in range(TURNS // 5)]
+    began = time.perf_counter()
+    for phone in phones:
+        for text in ("申请", "同意", "张三丰", "12345", "取消"):
+            phone.say(text)
+    return (time.perf_counter() - began) / TURNS
+
+
+def _page(database: redis.Redis) -> float:
+    """Seconds to read two months of a million conversations, each day by language and version."""
+    figures = Figures(database, steps=DIALOG.steps)
+    order = [name for name in ways(DIALOG) if name != DIALOG.home]
+    now, dice = time.time(), random.Random(1)
+    for day in range(DAYS):
+        name = time.strftime("%Y%m%d", time.gmtime(now - 86400 * day))
+        counts: dict[str, int] = {}
+        for language in ("zh_CN", "en", "id"):
+            for channel in ("wechat", "alipay"):
+                mark = f"{language}/{channel}/1"
+                share = FINISHED // DAYS // 6
+                for start, end in zip(["", *order], order, strict=False):
+                    counts[f"{mark}|m|{start}|{end}"] = share
+                    for band in dice.sample(range(150), 40):
+                        counts[f"{mark}|s|{end}|{band}"] = share // 40
+                    for key in range(8):
+                        counts[f"{mark}|k|{end}|chat.sentence.{key}"] = share // 50
+                counts[f"{mark}|e|match_photo|issued"] = share
+        database.hset(f"{{flow}}:real:d:{name}", mapping=dict(counts))
+    end = (now // 86400 + 1) * 86400
+    times = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        for last in (end, end - 30 * 86400):
+            flow = figures.read(last - 30 * 86400, last)
+            for step in order:
+                flow.median(step)
+        times.append(time.perf_counter() - began)
+    assert flow.ended("issued") > FINISHED * 0.4
+    assert Slice().runs == "real"
+    return statistics.median(times)
+
+
+def _live(database: redis.Redis) -> tuple[float, float]:
+    conversations = Conversations(database, Sealer(ring()), home=DIALOG.home)
+    order = [name for name in ways(DIALOG) if name != DIALOG.home]
+    now = time.time()
+    pipeline = database.pipeline(transaction=False)
+    for number in range(LIVE):
+        holder = Holder("wechat", f"oLive{number}")
+        after = Conversation(
+            holder, order[number % len(order)], since=now - number, last=now - number / 9
+        )
+        before = Conversation(holder)
+        if not number % 20:
+            after = dataclasses.replace(after, attempts=3)
+        conversations.places.note(pipeline, before, after)
+    pipeline.execute()
+    times, quick = [], []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        assert len(conversations.live(200)) == 200
+        conversations.counts()
+        conversations.signs()
+        times.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        conversations.change_number()
+        quick.append(time.perf_counter() - began)
+    return statistics.median(times), statistics.median(quick)
+
+
+def _crowd(database: redis.Redis, url: str) -> None:
+    """Play 5,000 people and hold the figures against their own log."""
+    began = time.perf_counter()
+    world = make_world(database, url)
+    log = play(world, CROWD)
+    now = time.time()
+    flow = world.conversations.figures.read(now - 86400, now + 3600)
+    order = [name for name in ways(DIALOG) if name != DIALOG.home]
+    came = {step: flow.entered(step) for step in order if flow.entered(step)}
+    turned = {
+        (step, key): count for step, keys in flow.turned.items() for key, count in keys.items()
+    }
+    where = {place.holder.openid: place for place in world.conversations.live(CROWD)}
+    print(f"{log.people} people, {log.turns} turns in {time.perf_counter() - began:.0f} s")
+    print("came:", "equal" if came == dict(log.came) else (came, dict(log.came)))
+    print("sentences:", "equal" if turned == dict(log.turned) else (turned, dict(log.turned)))
+    print("there:", {name: place.step for name, place in where.items()} == log.there)
+    print("stuck:", {name for name, place in where.items() if place.stuck} == log.stuck)
+    print("human:", {name for name, place in where.items() if place.human} == log.human)
+
+
+if __name__ == "__main__":
+    main()

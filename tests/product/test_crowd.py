@@ -1,0 +1,148 @@
+"""The console's figures against the crowd's own log, and one stuck person who is helped."""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+from collections.abc import Iterator
+
+import pytest
+import redis
+from flask import Flask
+from playwright.sync_api import Page, sync_playwright
+from werkzeug.serving import make_server
+
+from bot.assist import Assist
+from bot.conversations import BusyError
+from bot.figures import ways
+from handlers.dialog import DIALOG
+from settings import Settings
+from tests.bot.talking import World, make_world
+from tests.product.crowd import play
+from tests.web.office import PASSWORD, Person
+from web import console, console_flow, console_people, pages, sessions
+
+PEOPLE = 120
+
+
+@pytest.fixture
+def world(database: redis.Redis, redis_url: str) -> World:
+    return make_world(database, redis_url)
+
+
+@pytest.fixture
+def app(world: World) -> Flask:
+    """The console over this world."""
+    services = world.services
+    settings = Settings(_env_file=None, profile="production", public_url="http://127.0.0.1")  # type: ignore[call-arg]
+    app = Flask("card", static_folder=str(pages.STATIC))
+    pages.install(app, services, settings)
+    app.session_interface = sessions.AreaSessions(services.keyring, secure=False)
+    assist = Assist(
+        DIALOG,
+        world.conversations,
+        world.talk.transcripts,
+        world.outbox,
+        limits=services.limits,
+        ask_again=world.talk.ask_again,
+        clock=world.clock,
+    )
+    name_of = console.step_names(services)
+    figures = world.conversations.figures
+    places = [
+        console_people.register(services, assist, BusyError, name_of),
+        console_flow.register(services, figures, ways(DIALOG), name_of),
+    ]
+    app.register_blueprint(console.blueprint(services, world.conversations, places))
+    return app
+
+
+def test_the_figures_are_the_crowds_own(world: World, app: Flask) -> None:
+    log = play(world, PEOPLE)
+    password = world.services.operators.add("adam", role="admin")
+    admin = Person(app.test_client(), "console", "adam", password, world.services.operators)
+    admin.sign_in()
+
+    table = admin.see("/console/flow.csv?period=day").text.removeprefix("\ufeff")
+    rows = {row["step"]: row for row in csv.DictReader(io.StringIO(table))}
+    for name, counted in (
+        ("entered", log.came),
+        ("onward", log.onward),
+        ("back", log.back),
+        ("ended", log.ended),
+    ):
+        shown = {step: int(row[name]) for step, row in rows.items() if int(row[name])}
+        assert shown == dict(counted), name
+    there = {step: int(row["there"]) for step, row in rows.items() if int(row["there"])}
+    stay = list(log.there.values())
+    assert there == {step: stay.count(step) for step in set(stay)}
+
+    live = csv.DictReader(io.StringIO(admin.see("/console/live.csv").text.removeprefix("\ufeff")))
+    people = list(live)
+    assert {row["openid"]: row["step"] for row in people} == log.there
+    assert {row["openid"] for row in people if row["stuck"] == "True"} == log.stuck
+    assert {row["openid"] for row in people if row["human"] == "True"} == log.human
+
+    page = admin.see("/console/flow?period=day").text
+    assert f"<b>{log.came['consent']}</b>" in page
+    for (step, key), count in log.turned.items():
+        words = admin.see(f"/console/flow/{step}?period=day").text
+        assert f"{key}</span></th><td" in words
+        after = words.split(f"{key}</span>")[1]
+        assert after.split("</td>")[0].endswith(f">{count}"), (step, key)
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with sync_playwright() as play_:
+        browser = play_.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        yield page
+        browser.close()
+
+
+@pytest.mark.browser
+def test_a_stuck_person_is_found_taken_over_helped_and_handed_back(
+    world: World, address: str, page: Page
+) -> None:
+    phone = world.phone("oStuck")
+    for text in ("申请", "同意", "张三丰", "12345", "123456", "1234567"):
+        phone.say(text)
+    world.services.operators.add("rosa", role="reviewer")
+    world.services.operators.set_password("rosa", PASSWORD)
+    page.goto(f"{address}/console")
+    page.fill("#username", "rosa")
+    page.fill("#password", PASSWORD)
+    page.click("form.sign .button.main")
+    page.wait_for_selector(".rows .mark.denied")  # found: it is marked
+    page.click(".rows a.open")  # one click
+    page.click("text=Take over")  # and two
+    page.wait_for_selector("#send")
+    assert "12345" in page.inner_text(".talk")
+    assert "张三丰" not in page.inner_text(".talk")
+
+    assert phone.say("还在吗？") == ""  # the bot is silent
+    page.wait_for_selector(".talk >> text=还在吗？")  # without a reload
+    page.click(".chip >> nth=2")
+    page.click("#send")
+    assert "18" in phone.hears()  # the operator's words arrive
+    page.click("text=Hand back to the bot")
+    page.wait_for_selector("text=The bot is answering")
+    assert "身份证" in phone.hears()  # the bot asks its question again
+    person = world.register(1)
+    assert phone.say(person.id_number) != ""  # and answers
+    assert phone.step() == "registry"
