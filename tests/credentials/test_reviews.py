@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import pytest
+import redis
+
+from credentials.audit import Audit
+from credentials.model import Actor, Holder
+from credentials.reviews import (
+    DEADLINE_SECONDS,
+    Case,
+    Facts,
+    ReviewError,
+    ReviewKind,
+    Reviews,
+    ReviewState,
+)
+from credentials.sealing import BlindIndex, Sealer
+from credentials.store import Store
+from tests.credentials.issuer import ring
+
+HOLDER = Holder("wechat", "oApplicant")
+ANNA, BELA = Actor("operator", "anna"), Actor("operator", "bela")
+FACTS = Facts(HOLDER, "张三丰", "110105194912310000", images=("portrait", "frame1"))
+PICTURES = {"portrait": b"\xff\xd8 portrait", "frame1": b"\xff\xd8 frame"}
+
+
+@dataclasses.dataclass
+class Bench:
+    """The reviewers' bench, its clock, and who was told."""
+
+    database: redis.Redis
+    told: list[Holder]
+    later_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        sealer = Sealer(ring())
+        store = Store(self.database)
+        self.audit = Audit(store, sealer.keyring)
+        self.reviews = Reviews(
+            self.database,
+            sealer,
+            BlindIndex(self.database, sealer),
+            self.audit,
+            told=self.told.append,
+            clock=lambda: time.time() + self.later_s,
+        )
+
+    def open(self, *, against: bool = False, name: str = "m1") -> str:
+        case = Case(ReviewKind.DOUBTFUL, FACTS, {"distance": "0.510"}, PICTURES, against)
+        return self.reviews.open(name, case)
+
+
+@pytest.fixture
+def bench(database: redis.Redis) -> Bench:
+    return Bench(database, [])
+
+
+def code_of(bench: Bench, review_id: str, who: Actor, *, approve: bool = True) -> str:
+    with pytest.raises(ReviewError) as refused:
+        bench.reviews.decide(review_id, who, "a reason", approve=approve)
+    return refused.value.code
+
+
+def test_waits_with_its_pictures(bench: Bench) -> None:
+    review_id = bench.open()
+    (waiting,) = bench.reviews.waiting()
+    assert (waiting.review_id, waiting.state) == (review_id, ReviewState.WAITING)
+    assert waiting.facts == FACTS
+    assert bench.reviews.picture(review_id, "frame1") == PICTURES["frame1"]
+    count, age = bench.reviews.figures()
+    assert count == 1
+    assert 0 <= age < 60
+
+
+def test_the_same_pictures_are_one_case(bench: Bench) -> None:
+    assert bench.open() == bench.open()
+    assert bench.open(name="m2") != bench.open()
+    assert len(bench.reviews.waiting()) == 2
+
+
+def test_one_is_enough_where_the_machine_does_not_object(bench: Bench) -> None:
+    review_id = bench.open()
+    assert bench.reviews.decide(review_id, ANNA, "the same", approve=True).decided_by == "anna"
+    assert bench.told == [HOLDER]
+
+
+def test_four_eyes_against_the_machine(bench: Bench) -> None:
+    review_id = bench.open(against=True)
+    first = bench.reviews.decide(review_id, ANNA, "twins", approve=True)
+    assert (first.state, first.first) == (ReviewState.WAITING, "anna")
+    assert bench.told == []
+    assert code_of(bench, review_id, ANNA) == "same_reviewer"
+    second = bench.reviews.decide(review_id, BELA, "twins indeed", approve=True)
+    assert second.state is ReviewState.APPROVED
+    assert bench.told == [HOLDER]
+
+
+def test_one_rejects(bench: Bench) -> None:
+    review_id = bench.open(against=True)
+    bench.reviews.decide(review_id, ANNA, "twins", approve=True)
+    rejected = bench.reviews.decide(review_id, BELA, "no", approve=False)
+    assert rejected.state is ReviewState.REJECTED
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_is_decided_once(bench: Bench, approve: bool) -> None:
+    review_id = bench.open()
+    bench.reviews.decide(review_id, ANNA, "the same", approve=approve)
+    assert code_of(bench, review_id, BELA, approve=not approve) == "decided"
+    assert code_of(bench, "nothing", BELA) == "gone"
+    assert len(bench.told) == 1
+
+
+def test_a_decision_erases_what_is_personal(bench: Bench) -> None:
+    review_id = bench.open()
+    bench.reviews.decide(review_id, ANNA, "another person", approve=False)
+    assert bench.reviews.picture(review_id, "portrait") is None
+    fields = bench.database.hgetall(f"{{review:{review_id}}}")
+    assert b"d" not in fields
+    known = bench.reviews.get(review_id)
+    assert known is not None
+    assert known.facts is None
+    assert known.reason == "another person"
+    assert bench.reviews.waiting() == []
+    assert [each.review_id for each in bench.reviews.decided()] == [review_id]
+
+
+def test_the_deadline_ends_it(bench: Bench) -> None:
+    review_id = bench.open()
+    bench.reviews.tend()
+    assert bench.told == []
+    bench.later_s = DEADLINE_SECONDS + 1
+    assert code_of(bench, review_id, ANNA) == "expired"
+    assert bench.reviews.picture(review_id, "portrait") is None
+    assert bench.told == [HOLDER]
+    bench.reviews.tend()
+    assert bench.told == [HOLDER]
+
+
+def test_tending_tells_who_waits_in_vain(bench: Bench) -> None:
+    review_id = bench.open()
+    bench.later_s = DEADLINE_SECONDS + 1
+    bench.reviews.tend()
+    known = bench.reviews.get(review_id)
+    assert known is not None
+    assert known.state is ReviewState.EXPIRED
+    assert bench.told == [HOLDER]
+    assert bench.reviews.waiting() == []
+
+
+def test_pictures_fade_without_anybody(bench: Bench) -> None:
+    review_id = bench.open()
+    left = bench.database.ttl(f"{{review:{review_id}}}:images")
+    assert 0 < left <= DEADLINE_SECONDS
+
+
+def test_redis_holds_nothing_in_plain(bench: Bench) -> None:
+    bench.open()
+    for key in bench.database.keys("{review*"):
+        kind = bench.database.type(key)
+        held = bench.database.hgetall(key) if kind == b"hash" else bench.database.dump(key)
+        for plain in ("张三丰", FACTS.id_number, HOLDER.openid, b"portrait".decode()):
+            if plain == "portrait":
+                assert PICTURES["portrait"] not in str(held).encode()
+                continue
+            assert plain not in str(held)
+            assert plain.encode() not in key
+
+
+def test_the_audit_knows_who_and_why(bench: Bench) -> None:
+    review_id = bench.open(against=True)
+    bench.reviews.decide(review_id, ANNA, "ears agree", approve=True)
+    bench.reviews.decide(review_id, BELA, "mole agrees", approve=True)
+    told = [(note.kind, note.detail.get("by"), note.detail.get("reason")) for note in
+            bench.audit.recent(3)]  # fmt: skip
+    assert told == [
+        ("review_approved", "operator:bela", "mole agrees"),
+        ("review_approved", "operator:anna", "ears agree"),
+        ("review_opened", "system", None),
+    ]

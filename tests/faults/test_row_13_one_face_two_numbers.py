@@ -1,0 +1,127 @@
+"""Row 13. One face under two ID numbers: held for manual review; two reviewers decide."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from credentials.errors import CredentialError
+from credentials.model import Actor
+from credentials.reviews import ReviewError, ReviewKind, ReviewState
+from tests.bot.talking import GRACE, Phone, World, make_world
+from tests.faults.faces import answers, asked, at_the_face, passes
+from web.demo import CITIZENS
+
+HOPPER = CITIZENS[0]
+ANNA, BELA = Actor("operator", "anna"), Actor("operator", "bela")
+
+
+@pytest.fixture
+def world(database: redis.Redis, redis_url: str) -> World:
+    return make_world(database, redis_url, liveness="challenge")
+
+
+@pytest.fixture
+def second(world: World) -> Phone:
+    """Somebody whose face is on a card under another number already."""
+    first = world.register(1, "张三丰")
+    assert "办好了" in passes(at_the_face(world, first, "oFirst"))
+    phone = at_the_face(world, world.register(2, "李四光"), "oSecond")
+    assert "人工核对" in passes(phone, tilt=3)
+    return phone
+
+
+def test_is_held_for_review(world: World, second: Phone) -> None:
+    assert second.step() == "in_review"
+    assert world.services.cards.of(second.holder) is None
+    (case,) = world.services.reviews.waiting()
+    assert case.kind is ReviewKind.DUPLICATE
+    assert case.facts is not None
+    first = world.services.cards.of(world.phone("oFirst").holder)
+    assert first is not None
+    assert case.facts.others == (first.credential_id,)
+    assert {"portrait", "frame1", "other1"} <= set(case.facts.images)
+    for name in case.facts.images:
+        picture = world.services.reviews.picture(case.review_id, name)
+        assert picture is not None
+        assert picture.startswith(b"\xff\xd8")
+
+
+def test_goes_on_waiting_whatever_is_said(world: World, second: Phone) -> None:
+    assert "正在人工核对" in second.say("好了吗")
+    world.later_s = 300  # the engine asks for a lost job again: that decides nothing
+    second.say("好了吗")
+    assert "办好了" not in second.hears()
+    assert second.step() == "in_review"
+
+
+def test_one_reviewer_alone_issues_nothing(world: World, second: Phone) -> None:
+    (case,) = world.services.reviews.waiting()
+    world.services.reviews.decide(case.review_id, ANNA, "twins", approve=True)
+    with pytest.raises(ReviewError) as refused:
+        world.services.reviews.decide(case.review_id, ANNA, "twins, again", approve=True)
+    assert refused.value.code == "same_reviewer"
+    assert second.hears() == ""
+    assert world.services.cards.of(second.holder) is None
+
+
+def test_two_reviewers_issue_it_and_the_chat_hears(world: World, second: Phone) -> None:
+    (case,) = world.services.reviews.waiting()
+    world.services.reviews.decide(case.review_id, ANNA, "twins: the registry says so", approve=True)
+    decided = world.services.reviews.decide(case.review_id, BELA, "seen both", approve=True)
+    assert decided.state is ReviewState.APPROVED
+    assert decided.facts is None
+    assert world.services.reviews.picture(case.review_id, "portrait") is None
+    assert "办好了" in second.hears()
+    card = world.services.cards.of(second.holder)
+    assert card is not None
+    issued = world.services.cards.history(card.credential_id)[-1]
+    assert "reviewers=anna+bela" in issued.detail["evidence"]
+
+
+def test_a_rejection_is_told_and_erases(world: World, second: Phone) -> None:
+    (case,) = world.services.reviews.waiting()
+    world.services.reviews.decide(case.review_id, BELA, "a false name", approve=False)
+    assert "没有通过" in second.hears()
+    assert second.step() == "home"
+    assert world.services.cards.of(second.holder) is None
+    assert world.services.reviews.picture(case.review_id, "frame1") is None
+    with pytest.raises(ReviewError):
+        world.services.reviews.decide(case.review_id, ANNA, "too late", approve=True)
+
+
+def test_whoever_cancels_gets_no_card(world: World, second: Phone) -> None:
+    (case,) = world.services.reviews.waiting()
+    second.say("取消")
+    for reviewer in (ANNA, BELA):
+        world.services.reviews.decide(case.review_id, reviewer, "twins", approve=True)
+    assert "办好了" not in second.hears()
+    assert world.services.cards.of(second.holder) is None
+
+
+def test_another_face_is_not_held(world: World, second: Phone) -> None:
+    other = at_the_face(world, world.register(3, "王五", face=GRACE), "oThird")
+    assert "办好了" in answers(other, [HOPPER.gesture(gesture) for gesture in asked(other)])
+
+
+def test_a_face_is_forgotten_with_its_card(world: World) -> None:
+    first = at_the_face(world, world.register(1, "张三丰"), "oFirst")
+    assert "办好了" in passes(first)
+    world.services.cards.erase(first.holder, Actor("holder"))
+    phone = at_the_face(world, world.register(2, "李四光"), "oSecond")
+    assert "办好了" in passes(phone, tilt=3)
+
+
+def test_nothing_in_redis_leads_from_the_face_to_the_number(world: World) -> None:
+    person = world.register(1, "张三丰")
+    assert "办好了" in passes(at_the_face(world, person, "oFirst"))
+    (key,) = world.database.keys("{t:*}")
+    card = world.services.cards.find(person.id_number)
+    assert card is not None
+    sealed = world.database.get(key)
+    assert isinstance(sealed, bytes)
+    for told in (person.id_number, card.credential_id, "oFirst"):
+        assert told.encode() not in key
+        assert told.encode() not in sealed
+    with pytest.raises(CredentialError):
+        world.services.sealer.unseal("{t:another}", sealed)
