@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -65,7 +66,8 @@ class Collector:
         elif report.when == "call":
             outcome.passed += 1
         if report.when == "teardown":
-            outcome.figures += [value for name, value in report.user_properties if name == "figure"]
+            kept = [value for name, value in report.user_properties if name == "figure"]
+            outcome.figures += cast("list[tuple[str, float, str]]", kept)
 
 
 def rows() -> dict[int, tuple[str, str]]:

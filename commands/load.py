@@ -130,7 +130,7 @@ async def _play(game: Game, platform: Platform, cast: Sequence[Player], port: in
     await platform.open(HOST, port)
     with click.progressbar(length=len(cast), label="people", show_pos=True) as bar:
         await game.play(cast, lambda: bar.update(1))
-    platform.close()
+    await platform.close()
 
 
 def _register(services: Services, cast: Sequence[Player]) -> None:

@@ -126,6 +126,7 @@ class Game:
             for player in people:
                 group.create_task(one(player))
         self.tally.ended = time.monotonic()
+        await self._line.close()
 
     async def _play(self, player: Player) -> None:
         follow = {"MsgType": "event", "Event": "subscribe", "EventKey": ""}

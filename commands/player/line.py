@@ -68,10 +68,13 @@ class Line:
                 reason = type(error).__name__
         raise LineError(reason)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the connections."""
         for _reader, writer in self._idle:
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        self._idle.clear()
 
     async def _post(self, fields: Mapping[str, object]) -> bytes:
         stamp, nonce = str(int(time.time())), str(secrets.randbelow(10**10))

@@ -53,7 +53,7 @@ class Player:
     @property
     def ends_at(self) -> str:
         """The step at which the person is left."""
-        return self.turns[-1].leads_to
+        return self.turns[-1].leads_to if self.turns else "home"
 
     @property
     def gets_card(self) -> bool:

@@ -35,6 +35,7 @@ class Platform:
         self.sent = 0
         self.refused = 0
         self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
 
     async def open(self, host: str, port: int) -> str:
         """Listen; the address that the product's WECHAT_API_BASE has to name."""
@@ -42,10 +43,14 @@ class Platform:
         port = self._server.sockets[0].getsockname()[1]
         return f"http://{host}:{port}"
 
-    def close(self) -> None:
-        """Listen no more."""
+    async def close(self) -> None:
+        """Listen no more, and end what is open."""
         if self._server:
             self._server.close()
+        for writer in tuple(self._writers):
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     def keep(self, photo: bytes) -> str:
         """A media id for a photo that a person sends."""
@@ -54,6 +59,7 @@ class Platform:
         return media_id
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         with contextlib.suppress(
             OSError,
             ValueError,
@@ -75,6 +81,7 @@ class Platform:
                     + content
                 )
                 await writer.drain()
+        self._writers.discard(writer)
         writer.close()
 
     def _answer(

@@ -1,0 +1,159 @@
+"""The load player: its people, its line, its platform, and a game against a real product."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import random
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from commands.load import load
+from commands.player.game import Ear, Game
+from commands.player.line import Account, Line, LineError
+from commands.player.people import SHARES, Player, Turn, numbers, players
+from commands.player.platform import Platform
+from credentials import id_number
+from tests.simulator import account as robot
+from tests.simulator.account import AES_KEY, APP_ID, TOKEN
+
+ACCOUNT = Account(APP_ID, TOKEN, AES_KEY)
+
+
+def test_the_same_seed_gives_the_same_people() -> None:
+    one, two, other = (players(50, random.Random(seed), run="x") for seed in (1, 1, 2))
+    assert one == two != other
+    assert len({player.id_number for player in one}) == 50
+
+
+def test_every_mistake_is_made() -> None:
+    found = players(300, random.Random(1), run="x", faces=0.5)
+    assert {player.play for player in found} == set(SHARES)
+    assert any(player.gets_card for player in found)
+    assert {player.ends_at for player in found} >= {"home", "consent", "name", "id_number", "face"}
+
+
+def test_without_faces_nobody_sends_a_photo() -> None:
+    assert not any(player.gets_card for player in players(300, random.Random(1), run="x"))
+
+
+def test_numbers_are_valid_and_never_repeat() -> None:
+    made = numbers(random.Random(1))
+    found = [next(made) for _ in range(2000)]
+    assert len(set(found)) == 2000
+    for number in found[:50]:
+        assert id_number.parse(number).value == number
+
+
+def test_given_identities_are_used() -> None:
+    found = players(1, random.Random(1), run="x", identities=[("王小明", "11010519491231002X")])
+    assert (found[0].name, found[0].id_number) == ("王小明", "11010519491231002X")
+
+
+def play(url: str, *people: Player, **options: float) -> Game:
+    """Play against a webhook; the ledger's lines are in the game's `lines`."""
+    chance = random.Random(1)
+    told = {"rate": 100.0, "duplicates": 0.0, "patience": 0.3, **options}
+    game = Game(Line(url, ACCOUNT), (b"", b""), io.StringIO(), chance, **told)
+
+    async def run() -> None:
+        game.platform = Platform(game.hear, chance)
+        await game.platform.open("127.0.0.1", 0)
+        await game.play(people, lambda: None)
+        await game.platform.close()
+
+    asyncio.run(run())
+    return game
+
+
+def somebody(*turns: tuple[str, str]) -> Player:
+    return Player("oA", "王小明", "", "straight", tuple(Turn(a, b, "home") for a, b in turns))
+
+
+def test_what_comes_is_counted_and_what_does_not_is_lost() -> None:
+    server = robot.Account()
+    server.answer = lambda message: f"收到 申请：{message.get('Content', '')}"
+    try:
+        url = server.url.removesuffix("/wechat")
+        game = play(url, somebody(("你好", "你好"), ("再见", "从不")))
+    finally:
+        server.close()
+    assert len(game.tally.answers) == 2  # the greeting is answered, too
+    assert [line.split(" (")[0] for line in game.tally.lost] == ["oA turn 2"]
+    assert game.tally.errors.total() == 0
+
+
+def test_an_answer_given_to_both_copies_is_said_twice() -> None:
+    server = robot.Account()
+    server.answer = lambda _message: "申请"
+    try:
+        game = play(server.url.removesuffix("/wechat"), somebody(), duplicates=1.0)
+    finally:
+        server.close()
+    assert game.tally.doubled == ["oA"]
+
+
+def test_a_server_that_refuses_is_an_error() -> None:
+    async def run() -> None:
+        line = Line("http://127.0.0.1:9", ACCOUNT)
+        with pytest.raises(LineError, match="ConnectionRefusedError"):
+            await line.push({"FromUserName": "oA", "MsgType": "text"})
+
+    asyncio.run(run())
+
+
+def test_the_platform_speaks_as_the_product_expects() -> None:
+    heard: list[tuple[str, str]] = []
+
+    async def ask(port: str, request: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        body = await reader.readexactly(size)
+        writer.close()
+        await writer.wait_closed()
+        return body
+
+    async def run() -> None:
+        platform = Platform(lambda *told: heard.append(told), random.Random(1))
+        port = (await platform.open("127.0.0.1", 0)).rpartition(":")[2]
+        token = await ask(
+            port, b"POST /cgi-bin/stable_token HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
+        )
+        assert json.loads(token)["access_token"]
+        sent = json.dumps({"touser": "oA", "msgtype": "text", "text": {"content": "你好"}}).encode()
+        head = f"POST /cgi-bin/message/custom/send HTTP/1.1\r\nContent-Length: {len(sent)}\r\n\r\n"
+        assert json.loads(await ask(port, head.encode() + sent))["errcode"] == 0
+        media = platform.keep(b"photo")
+        get = f"GET /cgi-bin/media/get?media_id={media} HTTP/1.1\r\n\r\n".encode()
+        assert await ask(port, get) == b"photo"
+        gone = json.loads(await ask(port, b"GET /cgi-bin/media/get?media_id=x HTTP/1.1\r\n\r\n"))
+        assert gone["errcode"] == 40007
+        await platform.close()
+
+    asyncio.run(run())
+    assert heard == [("oA", "你好")]
+
+
+def test_an_ear_notices_repeats_within_a_turn_only() -> None:
+    ear = Ear()
+    assert [ear.hear(text) for text in ("a", "b", "a")] == [False, False, True]
+    ear.speak()
+    assert not ear.hear("a")
+
+
+def test_identities_that_cannot_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "people.jsonl"
+    for text, why in (
+        ("{}", "JSON object of name and id_number"),
+        ("nonsense", "JSON object"),
+        ('{"name": "王小明", "id_number": "1"}', "has 1 people, and 2"),
+    ):
+        path.write_text(text, "utf-8")
+        done = CliRunner().invoke(load, ["--people", "2", "--identities", str(path)])
+        assert done.exit_code == 2
+        assert why in " ".join(done.output.split())
