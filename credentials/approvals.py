@@ -134,6 +134,8 @@ class Approvals:
         if outcome != b"ok":
             code = detail.decode()
             raise PinError(code) if code == "pin_required" else RefusalError(code)
+        if freeze:
+            self._store.confirm(credential_id, detail.decode())
 
     def _check_waits(self, asked: Mapping[str, bytes]) -> None:
         if asked["st"] != State.AWAITING_HOLDER.encode():

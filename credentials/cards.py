@@ -215,6 +215,7 @@ class Cards:
                     sources=tuple(status for status in Status if lifecycle.is_over(status)),
                     erase=True,
                 )
+            self._confirm_over(credential_id)
             self._issuing.give_up(credential_id, known)
         self._store.drop(pin_key(credential_id), upgrade_key(credential_id))
         self._store.run("settle", (card_key(holder),), (credential_id, "drop"))
@@ -266,6 +267,10 @@ class Cards:
         self._accounts[holder.tag] = credential_id
         return int(self._store.fields(record_key(credential_id))[0].get("n", b"0"))
 
+    def _confirm_over(self, credential_id: str) -> None:
+        glance = self._store.glance(credential_id)
+        self._store.confirm(credential_id, glance.record["s"].decode())
+
     def _held(self, holder: Holder) -> str:
         credential_id = self._store.get(card_key(holder))
         if credential_id is None or not is_credential_id(credential_id):
@@ -299,6 +304,8 @@ class Cards:
         if not is_credential_id(credential_id):
             raise NoCardError
         answer = self._move(credential_id, kind, actor, reason, to=there, sources=sources)
+        if there is not Status.ACTIVE and answer[1] == there.encode():
+            self._store.confirm(credential_id, there)
         if answer[0] != b"ok":
             if not answer[1]:
                 raise NoCardError

@@ -14,7 +14,7 @@ script touches. Redis 6.2 commands only; every key of a script is named to Redis
 | `{nonce:<hex>}` | string | cid of a terminal's nonce | 5 minutes, once |
 | `{b0042}:due` | sorted set | cids by when they end (s) | while they are not over |
 | `{b0042}:log` | stream | audit entries, see scripts/chain.lua | until archived |
-| `{b0042}:head` | hash | n, m number and mac of the last entry; an, am of the last archived | ever |
+| `{b0042}:head` | hash | n, m number and mac of the last entry; an, am last archived | ever |
 | `{b0042}:v:<vid>` | hash | a verification, fields below | a day |
 | `{b0042}:r:<verifier>:<request>` | string | `<vid> <fingerprint>` to answer again | a day |
 | `{id:<blind>}` | string | cid of an ID number | reserved 60 s, then for good |
@@ -46,9 +46,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import redis
+import structlog
 from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError
 
+from credentials import replicas
 from credentials.connection import guard
 from credentials.model import Holder
 
@@ -59,6 +61,8 @@ RECENT = "{recent}"
 RECENT_KEPT = 1000
 _CREDENTIAL_ID = re.compile(r"[0-9a-f]{16}")
 _VERIFICATION_ID = re.compile(r"[0-9a-f]{20}")
+
+_log = structlog.get_logger(__name__)
 
 Argument = str | bytes | int
 Fields = Mapping[str, bytes]
@@ -215,6 +219,23 @@ class Store:
             if isinstance(answer, Exception):
                 raise answer
             return answer
+
+    def confirm(self, credential_id: str, status: str) -> None:
+        """Wait until what stops a card would outlive the server that it was written to.
+
+        It is said in the log, too: from there a restored backup learns of it (backup.py).
+        A server alone has nothing to wait for. In a cluster a replica must say that it has the
+        record with this status: the one server that has it could die, and the replica that takes
+        its place would let the card be used again.
+
+        Raises:
+            UnavailableError: when no replica says so; what was written is in force all the same,
+                and confirmed by the same call again.
+        """
+        _log.warning("card_stopped", credential_id=credential_id, status=str(status))
+        if self._clustered:
+            source, _ = _script("confirm")
+            replicas.confirm(cast("Any", self.redis), source, record_key(credential_id), status)
 
     def get(self, key: str) -> str | None:
         """A string, or None."""

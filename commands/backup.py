@@ -1,0 +1,129 @@
+"""`backup` and `restore`: everything that is in Redis, sealed in one file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from commands.context import Opener, note, opened
+from credentials import backup as backups
+from credentials.backup import BackupError, Step
+from credentials.errors import LifecycleError, NoCardError
+from credentials.model import Actor
+
+if TYPE_CHECKING:
+    from credentials.services import Services
+
+CLERK = Actor("operator", "command line")
+SAID = {
+    "not_a_backup": "this file is not a backup",
+    "backup_broken": "this backup was altered, cut off, or made under other master keys; "
+    "nothing was changed",
+    "not_empty": "this Redis is not empty; stop the product, and add --replace to forget what is "
+    "there",
+    "backup_too_new": "this backup was made by a newer Redis than this one",
+}
+_STOPPED = re.compile(r"\b[0-9a-f]{16}\b")
+
+
+@click.command("backup")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def backup(opener: Opener, file: Path) -> None:
+    """Write everything into FILE while the product runs, sealed under the current master key.
+
+    The master keys are not in it: without them nobody can read it, and they are kept elsewhere.
+    """
+    with opened(opener) as services, _told():
+        note(services, "backup", str(file.name))
+        _shown(backups.save(services.redis, services.keyring, file), "saving")
+        made = backups.check(services.keyring, file)
+    size = file.stat().st_size / 1e6
+    click.echo(f"{made['keys']} keys in {file} ({size:.1f} MB), read back and whole")
+
+
+@click.command("restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Forget first whatever is in this Redis.")
+@click.option(
+    "--stopped",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The product's logs since the backup: cards stopped since are stopped again.",
+)
+@click.pass_obj
+def restore(opener: Opener, file: Path, *, replace: bool, stopped: Path | None) -> None:
+    """Put the backup FILE into an empty Redis, while the product is stopped.
+
+    The whole file is checked before anything is changed, and the whole audit afterwards.
+    """
+    with opened(opener) as services, _told():
+        made = backups.check(services.keyring, file)
+        _shown(
+            backups.load(services.redis, services.keyring, file, replace=replace), "putting back"
+        )
+        entries = _audited(services)
+        again = stop_again(services, stopped.read_text().splitlines()) if stopped else None
+        note(services, "restored", str(file.name), keys=str(made["keys"]))
+    age = max(0.0, time.time() - made["made"]) / 3600
+    click.echo(f"{made['keys']} keys put back; {entries} entries of the audit are whole")
+    if again is None:
+        click.echo(
+            f"the backup is {age:.1f} hours old: a card that was frozen or revoked since is as it "
+            "was then. Give the logs since with --stopped, before the product starts.",
+            err=True,
+        )
+    else:
+        click.echo(f"{again} cards that were stopped since are stopped again")
+
+
+def _audited(services: Services) -> int:
+    entries = 0
+    for step in services.audit.verify():
+        entries += step.entries
+        if step.finding is not None:
+            raise click.ClickException(
+                f"put back, but the audit is broken at {step.finding.place}; do not serve"
+            )
+    return entries
+
+
+def stop_again(services: Services, lines: Iterable[str]) -> int:
+    """Do again what the log's `card_stopped` lines say, in their order."""
+    stopped = 0
+    for line in lines:
+        found = _STOPPED.search(line)
+        if "card_stopped" not in line or found is None:
+            continue
+        act = services.cards.freeze if "status=frozen" in line else services.cards.revoke
+        with contextlib.suppress(LifecycleError, NoCardError):
+            act(found.group(), CLERK, "restored")
+            stopped += 1
+    return stopped
+
+
+def _shown(steps: Iterator[Step], label: str) -> None:
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+        for step in steps:
+            bar.length = max(step.total, 1)
+            bar.update(step.done - bar.pos)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BackupError as error:
+        reason = error.details.get("reason")
+        raise click.ClickException(
+            SAID[error.code] + (f" ({json.dumps(reason)})" if reason else "")
+        ) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error

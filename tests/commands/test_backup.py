@@ -1,0 +1,215 @@
+"""`backup` and `restore`, by destroying everything in between."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from commands import embedded
+from commands.backup import stop_again
+from credentials import backup
+from credentials.authority import HttpAuthority
+from credentials.backup import BackupError
+from credentials.connection import connect
+from credentials.errors import UnavailableError
+from credentials.model import State, Status
+from credentials.services import build
+from tests.credentials.issuer import HOLDER, Issuer, person, ring
+from tests.product.actors import ROOT, environment
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path)
+    yield house
+    embedded.stop(house.server)
+
+
+class House:
+    """An issuer in a folder that can burn down."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "var"
+        self.file = folder / "kept" / "backup"
+        self.file.parent.mkdir()
+        self.open()
+
+    def open(self) -> None:
+        self.server = embedded.start(self.folder)
+        self.issuer = Issuer(connect(embedded.url(self.folder)))
+
+    def burns_down(self) -> None:
+        embedded.stop(self.server)
+        shutil.rmtree(self.folder)
+        self.open()
+
+    def saves(self) -> None:
+        list(backup.save(self.issuer.database, self.issuer.keyring, self.file))
+
+    def restores(self, *, replace: bool = False) -> None:
+        list(backup.load(self.issuer.database, self.issuer.keyring, self.file, replace=replace))
+
+
+def test_after_everything_is_destroyed_everything_is_there(house: House) -> None:
+    issuer = house.issuer
+    one, two, three = (issuer.phone(number) for number in (1, 2, 3))
+    desk = issuer.desk()
+    used = one.show()
+    desk.scan(used, "internet_cafe")
+    issuer.cards.freeze(two.credential_id, HOLDER)
+    issuer.cards.revoke(three.credential_id, HOLDER)
+    history = one.history()
+    house.saves()
+    house.burns_down()
+    assert house.issuer.credential_ids() == []
+    house.restores()
+    issuer = house.issuer
+    assert issuer.findings() == []
+    one.issuer = two.issuer = three.issuer = desk.issuer = issuer
+    assert desk.refused(used, "internet_cafe") == "already_used"
+    assert desk.scan(one.show(), "internet_cafe").state is State.ACCEPTED
+    assert one.history()[1:] == history
+    for phone, status in ((two, Status.FROZEN), (three, Status.REVOKED)):
+        card = issuer.cards.get(phone.credential_id)
+        assert card is not None
+        assert card.status is status
+    found = issuer.cards.find(person(1).id_number)
+    assert found is not None
+    assert found.credential_id == one.credential_id
+
+
+def test_what_was_to_end_ends_when_it_was_to(house: House) -> None:
+    house.issuer.database.set("short", "1", px=400)
+    house.issuer.database.set("long", "1", ex=1000)
+    house.saves()
+    house.burns_down()
+    house.restores()
+    assert 0 < house.issuer.database.ttl("long") <= 1000
+    assert house.issuer.database.pttl("short") <= 400
+
+
+def test_nothing_of_a_person_stands_in_the_file(house: House) -> None:
+    house.issuer.phone(1)
+    house.saves()
+    data = house.file.read_bytes()
+    for secret in (person(1).name.encode(), person(1).id_number.encode(), b"{b", b"oPhone1"):
+        assert secret not in data
+    assert house.file.stat().st_mode & 0o077 == 0
+
+
+def test_a_redis_that_is_not_empty_is_left_alone(house: House) -> None:
+    phone = house.issuer.phone(1)
+    house.saves()
+    house.issuer.cards.revoke(phone.credential_id, HOLDER)
+    with pytest.raises(BackupError) as refused:
+        house.restores()
+    assert refused.value.code == "not_empty"
+    assert house.issuer.cards.get(phone.credential_id).status is Status.REVOKED  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("at", [0, 14, 20, 40, 500, -1])
+def test_a_changed_byte_is_found_before_anything_is_forgotten(house: House, at: int) -> None:
+    phone = house.issuer.phone(1)
+    house.saves()
+    data = bytearray(house.file.read_bytes())
+    data[at] ^= 1
+    house.file.write_bytes(data)
+    with pytest.raises((BackupError, UnavailableError)):
+        house.restores(replace=True)
+    assert house.issuer.cards.get(phone.credential_id) is not None
+
+
+@pytest.mark.parametrize("cut", [1, 60, 1000])
+def test_a_file_that_was_cut_off_is_refused(house: House, cut: int) -> None:
+    house.issuer.phone(1)
+    house.saves()
+    house.file.write_bytes(house.file.read_bytes()[:-cut])
+    with pytest.raises(BackupError):
+        backup.check(house.issuer.keyring, house.file)
+
+
+def test_what_was_added_to_a_file_is_refused(house: House) -> None:
+    house.saves()
+    house.file.write_bytes(house.file.read_bytes() + b"x")
+    with pytest.raises(BackupError):
+        backup.check(house.issuer.keyring, house.file)
+
+
+def test_other_keys_do_not_open_it(house: House) -> None:
+    house.saves()
+    with pytest.raises(UnavailableError):
+        backup.check(ring(2), house.file)
+
+
+def test_a_backup_that_fails_leaves_the_one_before(house: House) -> None:
+    house.issuer.phone(1)
+    house.saves()
+    before = house.file.read_bytes()
+    embedded.stop(house.server)
+    with pytest.raises(UnavailableError):
+        house.saves()
+    assert house.file.read_bytes() == before
+    assert [each.name for each in house.file.parent.iterdir()] == ["backup"]
+    house.open()
+
+
+def test_a_large_backup_has_many_frames(house: House) -> None:
+    for number in range(40):
+        house.issuer.database.set(f"k{number}", bytes([number]) * 100_000)
+    house.saves()
+    house.burns_down()
+    house.restores()
+    assert house.issuer.database.get("k39") == bytes([39]) * 100_000
+    assert house.issuer.database.dbsize() == 40
+
+
+def type_(var_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "app.py", *words],
+        cwd=ROOT, env=environment(var_dir, 9030), capture_output=True, text=True, check=False,
+        timeout=60,
+    )  # fmt: skip
+
+
+def test_the_commands_save_destroy_and_restore(tmp_path: Path) -> None:
+    var, file = tmp_path / "var", tmp_path / "backup"
+    verifier = type_(var, "verifier", "add", "--name", "Hotel", "--purpose", "hotel")
+    assert verifier.returncode == 0, verifier.stderr
+    saved = type_(var, "backup", str(file))
+    assert saved.returncode == 0, saved.stderr
+    assert "read back and whole" in saved.stdout
+    shutil.rmtree(var / "redis")
+    restored = type_(var, "restore", str(file))
+    assert restored.returncode == 0, restored.stderr
+    assert "put back" in restored.stdout
+    assert "--stopped" in restored.stderr
+    again = type_(var, "restore", str(file))
+    assert again.returncode == 1
+    assert "not empty" in again.stderr
+    (var / "master-keys").unlink()
+    without = type_(var, "restore", "--replace", str(file))
+    assert without.returncode == 1
+    assert "master keys" in without.stderr
+    assert type_(var, "restore", str(tmp_path / "nowhere")).returncode == 2
+
+
+def test_what_was_stopped_since_is_stopped_again(house: House) -> None:
+    issuer = house.issuer
+    authority = HttpAuthority("http://127.0.0.1:1", "key")
+    services = build(issuer.database, issuer.keyring, address="http://card", authority=authority)
+    one, two = house.issuer.phone(1), house.issuer.phone(2)
+    lines = [
+        f"level=warning event=card_stopped credential_id={one.credential_id} status=revoked",
+        f"level=warning event=card_stopped credential_id={two.credential_id} status=frozen",
+        "level=warning event=card_stopped credential_id=ffffffffffffffff status=revoked",
+        f"event=something credential_id={two.credential_id} status=revoked",
+    ]
+    assert stop_again(services, lines) == 2
+    assert stop_again(services, lines) == 0
+    assert house.issuer.cards.get(one.credential_id).status is Status.REVOKED  # type: ignore[union-attr]
+    assert house.issuer.cards.get(two.credential_id).status is Status.FROZEN  # type: ignore[union-attr]

@@ -1,0 +1,132 @@
+"""What stops a card is promised only when a replica has it: on a real primary and its replica."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.nodes import Cluster, cluster, until
+from credentials.connection import connect
+from credentials.errors import LifecycleError, UnavailableError
+from credentials.model import State, Status
+from tests.credentials.issuer import HOLDER, Desk, Issuer, Phone, refusal
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Cluster]:
+    with cluster("--cluster-allow-replica-migration", "no", primaries=3) as made:
+        yield made
+
+
+@pytest.fixture
+def issuer(pair: Cluster) -> Iterator[Issuer]:
+    pair.settle()
+    database = connect(pair.url)
+    database.flushall()
+    yield Issuer(database)
+    database.close()
+
+
+def server_of(pair: Cluster, phone: Phone) -> int:
+    slot: int = pair.nodes[0].ask(
+        "CLUSTER", "KEYSLOT", f"{{b{int(phone.credential_id[:3], 16):04d}}}"
+    )
+    return slot
+
+
+def test_a_revoked_card_stays_revoked_when_its_server_dies(pair: Cluster, issuer: Issuer) -> None:
+    phone, desk = issuer.phone(), issuer.desk()
+    slot = server_of(pair, phone)
+    primary = pair.primary_of(slot)
+    desk.scan(phone.show(), "internet_cafe")
+    issuer.cards.revoke(phone.credential_id, HOLDER)
+    primary.kill()
+    with pytest.raises(UnavailableError):
+        issuer.cards.get(phone.credential_id)
+    until(lambda: pair.primary_of(slot) is not primary, "nobody takes over")
+    until(lambda: status(issuer, phone) is not None, "nobody answers")
+    assert status(issuer, phone) is Status.REVOKED
+    assert desk_says(issuer, desk, phone) == "revoked"
+    with pytest.raises(LifecycleError):
+        issuer.cards.unfreeze(phone.credential_id, HOLDER)
+    primary.start()
+    pair.settle()
+    assert status(issuer, phone) is Status.REVOKED
+
+
+def test_without_its_replica_a_stop_is_in_force_but_not_promised(
+    pair: Cluster, issuer: Issuer
+) -> None:
+    phone, desk = issuer.phone(), issuer.desk()
+    replica = pair.replica_of(pair.primary_of(server_of(pair, phone)))
+    replica.kill()
+    with pytest.raises(UnavailableError) as stopped:
+        issuer.cards.freeze(phone.credential_id, HOLDER)
+    assert stopped.value.details["why"] == "not replicated"
+    assert desk_says(issuer, desk, phone) == "frozen"
+    with pytest.raises(UnavailableError):  # asked again it is still not promised
+        issuer.cards.freeze(phone.credential_id, HOLDER)
+    replica.start()
+    pair.settle()
+    with pytest.raises(LifecycleError) as again:
+        issuer.cards.freeze(phone.credential_id, HOLDER)
+    assert again.value.details["status"] == "frozen"
+
+
+def test_a_denial_that_freezes_is_not_promised_without_a_replica(
+    pair: Cluster, issuer: Issuer
+) -> None:
+    phone, desk = issuer.phone(), issuer.desk()
+    assert desk.scan(phone.show(), "hotel").state is State.AWAITING_HOLDER
+    asked = phone.asked().verification_id
+    replica = pair.replica_of(pair.primary_of(server_of(pair, phone)))
+    replica.kill()
+    with pytest.raises(UnavailableError):
+        issuer.verifications.deny(phone.holder, asked, freeze=True)
+    assert status(issuer, phone) is Status.FROZEN
+    replica.start()
+    pair.settle()
+
+
+def test_an_erased_card_is_promised_to_be_gone(pair: Cluster, issuer: Issuer) -> None:
+    phone = issuer.phone()
+    replica = pair.replica_of(pair.primary_of(server_of(pair, phone)))
+    replica.kill()
+    with pytest.raises(UnavailableError):
+        issuer.cards.erase(phone.holder, HOLDER)
+    replica.start()
+    pair.settle()
+    issuer.cards.erase(phone.holder, HOLDER)  # repeating it finishes it
+    assert issuer.cards.of(phone.holder) is None
+
+
+def test_a_card_is_stopped_while_its_slot_is_on_the_move(pair: Cluster, issuer: Issuer) -> None:
+    phone = issuer.phone()
+    slot = server_of(pair, phone)
+    giver = pair.primary_of(slot)
+    taker = next(
+        node for node in pair.nodes if node is not giver and (node.ask("ROLE"))[0] == "master"
+    )
+    taker.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", giver.ask("CLUSTER", "MYID"))
+    giver.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", taker.ask("CLUSTER", "MYID"))
+    keys = giver.ask("CLUSTER", "GETKEYSINSLOT", slot, 50)
+    giver.ask("MIGRATE", "127.0.0.1", taker.port, "", 0, 5000, "KEYS", *keys)
+    issuer.cards.freeze(phone.credential_id, HOLDER)  # by ASK
+    pair.move(range(slot, slot + 1), taker)
+    issuer.cards.revoke(phone.credential_id, HOLDER)  # by MOVED
+    assert status(issuer, phone) is Status.REVOKED
+    assert issuer.findings() == []
+
+
+def status(issuer: Issuer, phone: Phone) -> Status | None:
+    try:
+        card = issuer.cards.get(phone.credential_id)
+    except UnavailableError:
+        return None
+    return card.status if card else None
+
+
+def desk_says(issuer: Issuer, desk: Desk, phone: Phone) -> str:
+    """What a scan of a code is told that was made before the card was stopped."""
+    return refusal(lambda: desk.scan(phone.showed(1), "internet_cafe"))
