@@ -269,7 +269,7 @@ class TestWaiting:
 
     def test_no_account_stands_there_in_plain(self, world: World) -> None:
         self.refused(world, "oAsks").say("通知我")
-        kept = world.database.hgetall("{waiting}:440306")
+        kept: dict[bytes, bytes] = world.database.hgetall("{waiting}:440306")  # type: ignore[assignment]
         assert b"oAsks" not in b"".join([*kept, *kept.values()])
 
 

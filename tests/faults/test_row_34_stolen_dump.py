@@ -30,7 +30,7 @@ HOPPER = CITIZENS[0]
 PIN = "739154"
 
 
-def values(database: redis.Redis) -> Iterator[tuple[bytes, bytes]]:
+def values(database: Any) -> Iterator[tuple[bytes, bytes]]:
     """Every key, field, member and value, each with the key that it lies under."""
     found: Any = list(database.scan_iter(count=1000))
     for key in found:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import redis
 
@@ -9,7 +11,7 @@ from bot.conversations import GIVEN_SECONDS
 from bot.jobs import FACES
 from credentials.model import Actor
 from credentials.store import pin_key, portrait_key, record_key
-from handlers import proofing
+from faces import selfie as selfies
 from tests.bot.talking import Phone, World, make_world, selfie
 from tests.faults.conftest import Figure
 
@@ -28,13 +30,13 @@ def phone(world: World) -> Phone:
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Every photo whose face was measured."""
     seen: list[bytes] = []
-    measure = proofing.selfie.measure
+    measure = selfies.measure
 
-    def noting(data: bytes) -> object:
+    def noting(data: bytes) -> selfies.Measured:
         seen.append(data)
         return measure(data)
 
-    monkeypatch.setattr(proofing.selfie, "measure", noting)
+    monkeypatch.setattr(selfies, "measure", noting)
     return seen
 
 
@@ -121,7 +123,7 @@ def test_a_deleted_card_leaves_no_data(world: World, phone: Phone) -> None:
     phone.say("注销")
     phone.say("是")
     phone.hears()
-    record: dict[bytes, bytes] = world.database.hgetall(record_key(card.credential_id))
+    record: Any = world.database.hgetall(record_key(card.credential_id))
     assert b"e" not in record
     assert record[b"s"] == b"revoked"
     for key in (portrait_key(card.credential_id), pin_key(card.credential_id)):

@@ -1,0 +1,181 @@
+"""Cards that move and renew: what the authority says by now, for one card and for all."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+
+import pytest
+
+from credentials.authority import EmbeddedRegistry
+from credentials.errors import CredentialError, NoCardError, UnavailableError
+from credentials.model import Holder, Level, Person, Status
+from credentials.renewal import Finding, Renewals
+from credentials.store import card_key, pin_key, record_key
+from tests.credentials.issuer import CONSENTS, HOLDER, Issuer, Phone, person, refusal
+
+NEW = Holder("wechat", "oNew")
+
+
+@pytest.fixture
+def told() -> list[tuple[str, str]]:
+    return []
+
+
+@pytest.fixture
+def registry(issuer: Issuer) -> EmbeddedRegistry:
+    return EmbeddedRegistry(issuer.database, issuer.sealer, issuer.index)
+
+
+@pytest.fixture
+def renewals(issuer: Issuer, registry: EmbeddedRegistry, told: list[tuple[str, str]]) -> Renewals:
+    def tell(holder: Holder, key: str, values: Mapping[str, object], once: str) -> None:
+        assert once
+        told.append((holder.openid, key))
+
+    return Renewals(issuer.store, issuer.sealer, issuer.cards, registry, tell)
+
+
+@pytest.fixture
+def who(registry: EmbeddedRegistry) -> Person:
+    known = person()
+    registry.add(known)
+    return known
+
+
+def upgraded(issuer: Issuer, phone: Phone) -> None:
+    issuer.database.hset(record_key(phone.credential_id), "l", "upgraded")
+    issuer.database.hset(pin_key(phone.credential_id), "h", "sealed")
+
+
+def test_a_move_ends_the_level_the_pin_and_every_code(
+    issuer: Issuer, renewals: Renewals, who: Person, phone: Phone, told: list[tuple[str, str]]
+) -> None:
+    upgraded(issuer, phone)
+    code = phone.show()
+    card = renewals.move(NEW, who, CONSENTS, evidence={"distance": "0.4"})
+    assert (card.credential_id, card.holder, card.level) == (
+        phone.credential_id, NEW, Level.LIGHT,
+    )  # fmt: skip
+    assert not issuer.database.exists(pin_key(card.credential_id))
+    assert not issuer.database.exists(card_key(phone.holder))
+    desk = issuer.desk()
+    assert refusal(lambda: desk.scan(code, "internet_cafe")) == "already_used"
+    assert told == [(phone.holder.openid, "life.moved_away")]
+    assert issuer.findings() == []
+
+
+def test_a_move_made_twice_is_one(
+    renewals: Renewals, who: Person, phone: Phone, told: list[tuple[str, str]]
+) -> None:
+    first = renewals.move(NEW, who, CONSENTS, evidence={})
+    assert renewals.move(NEW, who, CONSENTS, evidence={}).change == first.change
+    assert len(told) == 1
+    assert phone.history().count("moved") == 1
+
+
+def test_an_account_with_a_card_takes_no_other(
+    issuer: Issuer, renewals: Renewals, who: Person, phone: Phone
+) -> None:
+    issuer.issue(person(2), NEW.openid)
+    with pytest.raises(CredentialError, match="has_card"):
+        renewals.move(NEW, who, CONSENTS, evidence={})
+    card = issuer.cards.of(phone.holder)
+    assert card is not None
+    assert card.credential_id == phone.credential_id
+
+
+def test_an_account_whose_card_is_over_takes_another(
+    issuer: Issuer, renewals: Renewals, who: Person, phone: Phone
+) -> None:
+    over = issuer.issue(person(2), NEW.openid)
+    issuer.cards.revoke(over.credential_id, HOLDER)
+    assert renewals.move(NEW, who, CONSENTS, evidence={}).credential_id == phone.credential_id
+
+
+@pytest.mark.parametrize("end", ["revoke", "expire"])
+def test_what_is_over_does_not_move(
+    issuer: Issuer, renewals: Renewals, who: Person, phone: Phone, end: str
+) -> None:
+    getattr(issuer.cards, end)(phone.credential_id, HOLDER)
+    with pytest.raises(NoCardError):
+        renewals.move(NEW, who, CONSENTS, evidence={})
+
+
+def test_a_number_without_a_card_does_not_move(renewals: Renewals, who: Person) -> None:
+    with pytest.raises(NoCardError):
+        renewals.move(NEW, who, CONSENTS, evidence={})
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ({"address": "北京市东城区"}, False),
+        ({"residence": "110101"}, False),
+        ({"valid_until": datetime.date(2050, 1, 1)}, True),
+        ({"valid_until": None}, True),
+    ],
+)
+def test_what_the_authority_says_is_taken_over(
+    issuer: Issuer,
+    renewals: Renewals,
+    registry: EmbeddedRegistry,
+    phone: Phone,
+    case: tuple[dict[str, object], bool],
+) -> None:
+    (changes, falls), who = case, person()
+    registry.add(who)
+    upgraded(issuer, phone)
+    registry.add(dataclasses.replace(who, **changes))  # type: ignore[arg-type]
+    found = renewals.recheck(phone.credential_id)
+    assert (found.finding, found.fields) == (Finding.CHANGED, tuple(changes))
+    card = issuer.cards.get(phone.credential_id)
+    assert card is not None
+    assert card.level is (Level.LIGHT if falls else Level.UPGRADED)
+    assert renewals.recheck(phone.credential_id).finding is Finding.SAME
+    assert issuer.findings() == []
+
+
+def test_sync_finds_each(
+    issuer: Issuer, renewals: Renewals, registry: EmbeddedRegistry, told: list[tuple[str, str]]
+) -> None:
+    phones = [issuer.phone(number) for number in range(1, 6)]
+    for number in range(1, 6):
+        registry.add(person(number))
+    registry.end(person(1).id_number, "died")
+    registry.add(person(2, name="张无忌"))
+    registry.add(person(3, address="别处"))
+    issuer.cards.freeze(phones[3].credential_id, HOLDER)
+    issuer.cards.revoke(phones[4].credential_id, HOLDER)
+    pauses: list[float] = []
+    last = list(renewals.sync(rate=0.5, pause=pauses.append))[-1]
+    assert (last.done, last.total) == (4, 4)
+    assert last.findings == {"ended": 1, "renamed": 1, "changed": 1, "same": 1}
+    assert len(pauses) == 3
+    statuses = [card.status for each in phones if (card := issuer.cards.get(each.credential_id))]
+    assert statuses == [
+        Status.REVOKED, Status.FROZEN, Status.ACTIVE, Status.FROZEN, Status.REVOKED,
+    ]  # fmt: skip
+    assert sorted(told) == [("oPhone1", "life.ended"), ("oPhone2", "life.renamed")]
+    again = list(renewals.sync(rate=1000, pause=pauses.append))[-1]
+    assert again.findings == {"renamed": 1, "same": 2}
+    assert len(told) == 2  # nobody is told again
+
+
+def test_an_authority_that_is_out_revokes_nobody(issuer: Issuer, phone: Phone) -> None:
+    class Out:
+        def check(self, name: str, id_number: str) -> Person:
+            raise UnavailableError(what="authority", why=f"{len(name)} {len(id_number)}")
+
+    renewals = Renewals(issuer.store, issuer.sealer, issuer.cards, Out(), lambda *_: None)
+    with pytest.raises(UnavailableError):
+        list(renewals.sync())
+    card = issuer.cards.get(phone.credential_id)
+    assert card is not None
+    assert card.status is Status.ACTIVE
+
+
+@pytest.mark.parametrize("credential_id", ["0" * 16, "f" * 16])
+def test_a_card_that_is_not_there(renewals: Renewals, credential_id: str) -> None:
+    assert renewals.recheck(credential_id).finding is Finding.OVER
