@@ -10,6 +10,8 @@ import httpx
 from tests.product.actors import Product
 
 PASSWORD = "a harbour in the fog"
+OPENED: list[httpx.Client] = []
+"""Every browser's connections; conftest.py ends them."""
 
 
 class Browser:
@@ -19,6 +21,7 @@ class Browser:
         self.area = area
         self.base = f"{product.address}/{area}"
         self.client = httpx.Client(timeout=10, trust_env=False)
+        OPENED.append(self.client)
 
     def csrf(self, path: str = "") -> str:
         """The token in a page's form or body."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from simulator.phone import Phone
+from tests.faults import browser, wire
 from tests.faults.acts import Office, office_of
 from tests.product.actors import Product, running
 
@@ -40,6 +41,14 @@ def shared_office(shared_product: Product) -> Iterator[Office]:
     """The shared product's own services, to issue cards without a chat and to look inside."""
     with office_of(shared_product) as office:
         yield office
+
+
+@pytest.fixture(scope="session", autouse=True)
+def connections() -> Iterator[None]:
+    """End what `Browser` and `Wire` keep open."""
+    yield
+    for client in (*browser.OPENED, wire.LINE):
+        client.close()
 
 
 @pytest.fixture
