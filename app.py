@@ -23,6 +23,7 @@ from bot import follow_up, news
 from bot.alipay import webhook as alipay_webhook
 from bot.alipay.channel import AlipayChannel
 from bot.assist import Assist
+from bot.behind import Behind
 from bot.channel import Channel, ChannelError, PlatformUnavailableError, UnreachableError
 from bot.conversations import BusyError, Conversations
 from bot.enrolling import Enrolling
@@ -53,7 +54,7 @@ from commands import (
     terminals,
     wechat,
 )
-from credentials.authority import Authority, EmbeddedRegistry, HttpAuthority
+from credentials.authority import Authority, EmbeddedRegistry, GuardedAuthority, HttpAuthority
 from credentials.connection import connect, guard
 from credentials.keyring import Keyring
 from credentials.model import Holder, State
@@ -163,7 +164,7 @@ def services_of(settings: Settings, database: redis.Redis, jobs: Jobs | None = N
 
 def _authority(settings: Settings, database: redis.Redis, sealer: Sealer) -> Authority:
     if settings.authority_url:
-        return HttpAuthority(settings.authority_url, settings.authority_key)
+        return GuardedAuthority(HttpAuthority(settings.authority_url, settings.authority_key))
     return EmbeddedRegistry(database, sealer, BlindIndex(database, sealer))
 
 
@@ -179,7 +180,9 @@ def put_together(settings: Settings) -> Parts:
         each.name: each for each in (channel, alipay) if each is not None
     }
     figures = Figures(database, demo=settings.profile == "demo", steps=DIALOG.steps)
-    conversations = Conversations(database, services.sealer, home=DIALOG.home, figures=figures)
+    conversations = Conversations(
+        database, services.sealer, home=DIALOG.home, figures=figures, behind=Behind(database)
+    )
     outbox = Outbox(database, services.sealer, channels, jobs.enqueue)
     talk = Talk(
         DIALOG,

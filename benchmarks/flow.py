@@ -16,6 +16,7 @@ from pathlib import Path
 import redis
 
 from benchmarks.harness import publish, table
+from bot.behind import Behind
 from bot.conversations import Conversations
 from bot.engine import Conversation
 from bot.figures import Figures, Slice, ways
@@ -37,10 +38,13 @@ CROWD = 5_000
 
 
 class Silent(Conversations):
-    """The same without anything for operators."""
+    """The same with the list of who is where, but without figures and transcript."""
 
-    def _count(self, *_: object, **__: object) -> None:
-        pass
+    def _count(self, before: Conversation, after: Conversation, *_: object) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        self.places.note(pipeline, before, after)
+        if len(pipeline):
+            pipeline.execute()
 
 
 def main() -> None:
@@ -78,15 +82,16 @@ def main() -> None:
 def _beside_a_turn(database: redis.Redis, url: str) -> tuple[float, float, float]:
     """Seconds a turn with and without the figures, and the median of the pairs' ratios, less 1."""
     worlds = []
-    for silent in (False, True):
+    for kind in (Conversations, Silent):
         world = make_world(database, url)
-        if silent:
-            quiet = Silent(database, world.services.sealer)
-            world.talk._conversations = quiet
-        worlds.append(world)
+        sealer, behind = world.services.sealer, Behind(database)
+        figures = Figures(database, steps=DIALOG.steps)
+        conversations = kind(database, sealer, figures=figures, behind=behind)
+        world.talk._conversations = conversations  # the one thing that differs
+        worlds.append((world, behind))
     pairs = []
     for turn in range(ROUNDS + 1):
-        pair = tuple(_turns(world, f"{turn}{number}") for number, world in enumerate(worlds))
+        pair = tuple(_turns(*place, f"{turn}{number}") for number, place in enumerate(worlds))
         if turn:  # the first warms up
             pairs.append(pair)
     ratio = statistics.median(full / bare for full, bare in pairs)
@@ -94,12 +99,13 @@ def _beside_a_turn(database: redis.Redis, url: str) -> tuple[float, float, float
     return full, bare, ratio - 1
 
 
-def _turns(world: World, name: str) -> float:
+def _turns(world: World, behind: Behind, name: str) -> float:
     phones = [world.phone(f"oTurn{name}x{number}") for number in range(TURNS // 5)]
     began = time.perf_counter()
     for phone in phones:
         for text in ("申请", "同意", "张三丰", "12345", "取消"):
             phone.say(text)
+    behind.flush()
     return (time.perf_counter() - began) / TURNS
 
 
@@ -117,7 +123,7 @@ def _page(database: redis.Redis) -> float:
                 share = FINISHED // DAYS // 6
                 for start, end in zip(["", *order], order, strict=False):
                     counts[f"{mark}|m|{start}|{end}"] = share
-                    for band in dice.sample(range(150), 40):
+                    for band in dice.sample(range(60), 40):
                         counts[f"{mark}|s|{end}|{band}"] = share // 40
                     for key in range(8):
                         counts[f"{mark}|k|{end}|chat.sentence.{key}"] = share // 50

@@ -20,6 +20,7 @@ It decides nothing.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import secrets
 import time
@@ -29,6 +30,7 @@ from typing import Any
 
 import redis
 
+from bot.behind import Behind
 from bot.engine import Conversation
 from bot.figures import Figures
 from bot.places import TALK_SECONDS, Place, Places
@@ -95,11 +97,13 @@ class Conversations:
         *,
         home: str = "home",
         figures: Figures | None = None,
+        behind: Behind | None = None,
     ) -> None:
         self._redis = database
         self._sealer = sealer
         self.places = Places(database, home=home)
         self.figures = figures or Figures(database, steps=(home,))
+        self._behind = behind
         self._take, self._keep, self._leave = (
             database.register_script((SCRIPTS / f"{name}.lua").read_text())
             for name in ("take", "keep", "leave")
@@ -276,11 +280,19 @@ class Conversations:
         beside: Beside | None = None,
     ) -> None:
         """Move a person in the operators' figures, where anything changed there."""
-        pipeline = self._redis.pipeline(transaction=False)
+        pipeline: Any = self._redis.pipeline(transaction=False)
+        # Who is where is written at once: two processes must not write it in the wrong order.
         self.places.note(pipeline, before, after)
-        self.figures.count(pipeline, before, after, said)
-        if beside is not None:
-            beside(pipeline)
+        if self._behind is not None:
+            self.figures.count(self._behind, before, after, said)
+            self._behind.call(functools.partial(self.places.hear, before=before, after=after))
+            if beside is not None:
+                self._behind.call(beside)
+        else:
+            self.figures.count(pipeline, before, after, said)
+            self.places.hear(pipeline, before, after)
+            if beside is not None:
+                beside(pipeline)
         if len(pipeline):
             try:
                 with guard():

@@ -17,7 +17,7 @@ A field is `<language>/<channel>/<version>|<kind>|…`:
 | kind | counts |
 |---|---|
 | `m|<step>|<step>` | somebody went from one step to the other; home is an empty name |
-| `s|<step>|<band>` | somebody left a step after so long; a band is an eighth of a doubling |
+| `s|<step>|<band>` | somebody left a step after so long; a band is a quarter of a doubling |
 | `k|<step>|<key>` | a sentence that turned somebody back, or away, at a step |
 | `e|<step>|issued`, `e|<step>|ended` | a conversation ended here, with a card or not |
 """
@@ -38,8 +38,8 @@ from handlers.steps import Dialog, Work, places_of
 
 HOUR_SECONDS = 9 * 24 * 3600
 DAY_SECONDS = 400 * 24 * 3600
-BANDS = 8
-LONGEST_BAND = 8 * 22
+BANDS = 4
+LONGEST_BAND = 4 * 22
 ISSUED = "chat.issued"
 OTHERWISE = "chat.otherwise"
 REAL, TEST = "real", "test"
@@ -96,7 +96,7 @@ class Flow:
         return sum(n for (at, way), n in self.ends.items() if way == how and step in ("", at))
 
     def median(self, step: str) -> float | None:
-        """The median seconds at a step, within a sixteenth of a doubling; None without any."""
+        """The median seconds at a step, within an eighth of a doubling; None without any."""
         bands = self.stays.get(step, {})
         left = sum(bands.values()) / 2
         for band in sorted(bands):
@@ -165,9 +165,13 @@ class Figures:
             for key in _keys(begin, end, which.runs):
                 pipeline.hgetall(key + tail)
             answers = pipeline.execute()
-        flow = Flow()
+        # Summed before they are understood: the days say the same few things again and again.
+        whole: dict[bytes, int] = {}
         for counts in answers:
-            _add(flow, counts, which)
+            for field, number in counts.items():
+                whole[field] = whole.get(field, 0) + int(number)
+        flow = Flow()
+        _add(flow, whole, which)
         return flow
 
     @property
@@ -226,7 +230,7 @@ def ways(dialog: Dialog) -> dict[str, tuple[str, ...]]:
 
 
 def band_of(seconds: float) -> int:
-    """The band of a duration: eighths of a doubling, from a second on."""
+    """The band of a duration: quarters of a doubling, from a second on."""
     return min(LONGEST_BAND, max(0, round(BANDS * math.log2(max(seconds, 1.0)))))
 
 
@@ -244,16 +248,15 @@ def _keys(begin: float, end: float, runs: str) -> Iterator[str]:
         at += size
 
 
-def _add(flow: Flow, counts: Mapping[bytes, bytes], which: Slice) -> None:
+def _add(flow: Flow, counts: Mapping[bytes, int], which: Slice) -> None:
     wanted = (which.language, which.channel, which.version)
-    for field, number in counts.items():
+    for field, n in counts.items():
         mark, kind, first, second = _text(field).split("|", 3)
         values = mark.split("/", 2)
         for name, value in zip(("language", "channel", "version"), values, strict=True):
             flow.seen[name].add(value)
         if any(want and want != value for want, value in zip(wanted, values, strict=True)):
             continue
-        n = int(number)
         if kind == "m":
             flow.moves[first, second] = flow.moves.get((first, second), 0) + n
         elif kind == "e":

@@ -26,6 +26,7 @@ from credentials.model import Holder
 
 TALK_SECONDS = 30 * 24 * 3600
 SILENT_SECONDS = 600.0
+MOST_SILENT = 2000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,10 +59,6 @@ class Places:
             if not away:
                 pipeline.sadd("{talk}:steps", after.step)
                 pipeline.zadd(f"{{talk}}:at:{after.step}", {name: after.since})
-        if not away and after.last > before.last:
-            pipeline.zadd("{talk}:heard", {name: after.last})
-        elif away and before.step not in ("", self._home):
-            pipeline.zrem("{talk}:heard", name)
         for key, was, now in (
             ("{talk}:human", bool(before.human), after.human),
             ("{talk}:stuck", before.stuck, after.since if after.stuck else 0.0),
@@ -72,6 +69,15 @@ class Places:
                 pipeline.zrem(key, name)
         if len(pipeline):
             pipeline.incr("{talk}:change")
+
+    def hear(self, pipeline: Any, before: Conversation, after: Conversation) -> None:
+        """Add to a pipeline when a person in the middle of something was heard."""
+        name = f"{after.holder.channel}:{after.holder.openid}"
+        away = after.step in ("", self._home)
+        if not away and after.last > before.last:
+            pipeline.zadd("{talk}:heard", {name: after.last})
+        elif away and before.step not in ("", self._home):
+            pipeline.zrem("{talk}:heard", name)
 
     def live(self, limit: int = 200, step: str = "") -> list[Place]:
         """Who is in the middle of something, or of one step, waiting longest first.
@@ -158,8 +164,28 @@ class Places:
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.zcard("{talk}:human")
             pipeline.zcard("{talk}:stuck")
-            pipeline.zcount("{talk}:heard", now - TALK_SECONDS, now - SILENT_SECONDS)
-            return dict(zip(("human", "stuck", "silent"), pipeline.execute(), strict=True))
+            pipeline.zrange(
+                "{talk}:heard", now - TALK_SECONDS, now - SILENT_SECONDS, byscore=True,
+                offset=0, num=MOST_SILENT,
+            )  # fmt: skip
+            human, stuck, names = pipeline.execute()
+            gone = self._gone(names)
+            if gone:  # written late by a process that others overtook
+                self._redis.zrem("{talk}:heard", *gone)
+        return {"human": human, "stuck": stuck, "silent": len(names) - len(gone)}
+
+    def _gone(self, names: Sequence[bytes]) -> list[bytes]:
+        """Those of them who are in the middle of nothing."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for name in names:
+            pipeline.hget(f"{_holder(name).tag}:talk", "s")
+        at = pipeline.execute() if names else []
+        home = ("", self._home)
+        return [
+            name
+            for name, step in zip(names, at, strict=True)
+            if step is not None and _text(step) in home
+        ]
 
     def counts(self) -> dict[str, int]:
         """How many people are at each step now."""

@@ -7,7 +7,7 @@ Operators are shown that; what is behind it takes a reason and an entry in the a
 
 | key | holds |
 |---|---|
-| `{channel:openid}:said` | list of sealed entries, oldest first, 80 at most; seven days |
+| `{channel:openid}:said` | list of sealed turns of entries, oldest first, 60 at most; seven days |
 | `{channel:openid}:notes` | list of sealed notes of operators, oldest first; 90 days |
 | `{channel:openid}:about` | hash: l labels, o the operator it is assigned to; 90 days |
 
@@ -32,7 +32,7 @@ from credentials.model import Holder
 from credentials.sealing import SealBrokenError, Sealer
 from handlers.turn import Choices, Kind, Link, Picture, Reply, Say, Turn
 
-MOST = 80
+MOST = 60
 SAID_SECONDS = 7 * 24 * 3600
 NOTES_SECONDS = 90 * 24 * 3600
 MOST_NOTES = 200
@@ -88,6 +88,9 @@ class About:
     assigned: str = ""
 
 
+_FIELDS = tuple(field.name for field in dataclasses.fields(Entry))
+
+
 class Transcripts:
     """The transcripts and notes of one Redis; every method raises UnavailableError."""
 
@@ -117,7 +120,7 @@ class Transcripts:
         """What was said, oldest first."""
         with guard():
             sealed: Any = self._redis.lrange(_key(holder, "said"), 0, -1)
-        return [Entry(**entry) for entry in self._opened(holder, "said", sealed)]
+        return [Entry(*entry) for turn in self._opened(holder, "said", sealed) for entry in turn]
 
     def note(self, holder: Holder, by: str, text: str) -> None:
         """Write a note of an operator."""
@@ -159,8 +162,8 @@ class Transcripts:
 
     def _write(self, pipeline: Any, holder: Holder, entries: Sequence[Entry]) -> None:
         key = _key(holder, "said")
-        sealed = [self._sealer.seal_json(key, dataclasses.asdict(entry)) for entry in entries]
-        pipeline.rpush(key, *sealed)
+        turn = [[getattr(entry, name) for name in _FIELDS] for entry in entries]
+        pipeline.rpush(key, self._sealer.seal_json(key, turn))
         pipeline.ltrim(key, -MOST, -1)
         pipeline.expire(key, SAID_SECONDS)
 
@@ -222,7 +225,8 @@ def _is_name(text: str) -> bool:
 
 
 def _stars(number: str) -> str:
-    return f"{number[:_SHOWN_DIGITS]}{'*' * (len(number) - 2 * _SHOWN_DIGITS)}{number[-_SHOWN_DIGITS:]}"
+    hidden = "*" * (len(number) - 2 * _SHOWN_DIGITS)
+    return f"{number[:_SHOWN_DIGITS]}{hidden}{number[-_SHOWN_DIGITS:]}"
 
 
 def _key(holder: Holder, name: str) -> str:
