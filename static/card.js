@@ -89,6 +89,7 @@
     waiting = false;
     find("qr").hidden = true;
     find("qr").textContent = "";
+    find("digits").textContent = "";
     tile.classList.remove("full");
     find("note").textContent = note;
     find("count").textContent = "\u00a0";
@@ -101,7 +102,7 @@
     const asked = clock();
     waiting = true;
     try {
-      const answer = await ask("code?purpose=" + encodeURIComponent(purpose));
+      const answer = await ask("code?purpose=" + encodeURIComponent(purpose) + (digits ? "&short=1" : ""));
       if (turn !== asking) {
         return;
       }
@@ -129,6 +130,8 @@
       find("qr").textContent = "";
       find("qr").appendChild(document.importNode(fresh.documentElement, true));
       find("qr").hidden = false;
+      const short = answer.body.short || "";
+      find("digits").textContent = short && short.slice(0, 4) + " " + short.slice(4);
       tile.classList.add("full");
       ring.classList.remove("running");
       ring.style.strokeDashoffset = "0";
@@ -182,6 +185,13 @@
   }
 
   find("choose").addEventListener("click", () => sheets.open("purposes"));
+  find("show-digits").addEventListener("click", () => {
+    digits = !digits;
+    find("show-digits").setAttribute("aria-pressed", String(digits));
+    remove(words["card.fetching"]);
+    retryAt = 0;
+    tick();
+  });
   document.querySelectorAll(".choice").forEach((button) => {
     button.addEventListener("click", () => {
       if (!held(button)) {

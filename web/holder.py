@@ -6,7 +6,8 @@ then is there a page, at an address of its own that the visit's cookie opens (`c
 | path under `/card/s/<tag>/` | does |
 |---|---|
 | `` | the page |
-| `code?purpose=` | a fresh code as SVG, with the seconds until it is replaced and until it ends |
+| `code?purpose=&short=` | a fresh code as SVG, with the seconds until it is replaced and until \
+  it ends; with `short=1` also as eight digits |
 | `state?change=` | what is to be shown, or 304 while nothing has changed (one key is asked) |
 | `approvals/<id>` | POST `{"answer": "approve" | "deny" | "deny_freeze", "pin"?}` |
 | `freeze`, `unfreeze` | POST |
@@ -169,6 +170,7 @@ class CardPages:
             purpose=purpose or "",
             refresh_in=round(code.refresh_at - code.issued_at, 3),
             expires_in=round(code.expires_at - code.issued_at, 3),
+            short=self._services.short_codes.give(code) if request.args.get("short") else "",
         )
 
     def state(self, session: CardSession) -> Response:
