@@ -37,6 +37,7 @@ from web import (
     desk,
     join,
     pages,
+    reviews,
     sessions,
 )
 from web.console_shared import Register
@@ -84,6 +85,7 @@ class Office:
     def _console_places(self, database: redis.Redis) -> Iterator[Register]:
         """What the wiring gives the console beside the card's services."""
         yield console_organisations.register(self.services)
+        yield reviews.register(self.services)
         name_of = console.step_names(self.services)
         sealer = self.services.sealer
         self.transcripts = Transcripts(database, sealer)
