@@ -82,6 +82,7 @@ from web import (
     enrol,
     health,
     holder,
+    join,
     mini,
     pages,
     reviews,
@@ -226,6 +227,7 @@ def create_app(settings: Settings) -> Flask:
         card,
         enrol.drawings(drawings.draw),
         desk.blueprint(services, _page_signer(parts), demo=settings.profile == "demo"),
+        join.blueprint(services),
         api.blueprint(services),
         terminal.blueprint(services),
         mini.blueprint(
