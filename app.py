@@ -434,7 +434,7 @@ def worker() -> None:
     sending = follow_up.start_webhooks(sending_jobs, services.webhooks, stop)
     done = {**follow_up.functions(parts.talk.functions(), parts.jobs, services.aftermath), **told}
     done |= parts.enrolling.functions()
-    parts.talk.twins.prepare()
+    parts.talk.twins.prepare_beside()
     run_worker(parts.jobs, done, stop, tend=_tend(parts), queues={TALK, FACES})
     sending.join()
 

@@ -12,6 +12,7 @@ import time
 
 import structlog
 
+from credentials.errors import UnavailableError
 from credentials.templates import Templates
 from faces import encode
 from faces.encode import Template
@@ -45,6 +46,16 @@ class Twins:
         """
         with self._lock:
             self._follow()
+
+    def prepare_beside(self) -> None:
+        """The same beside other work: a worker that starts does what waits meanwhile."""
+        threading.Thread(target=self._try_to_prepare, name="templates", daemon=True).start()
+
+    def _try_to_prepare(self) -> None:
+        try:
+            self.prepare()
+        except UnavailableError as error:
+            log.warning("templates not read yet", reason=str(error))  # the first search does it
 
     def keep_and_find(self, id_number: str, template: Template) -> list[tuple[str, float]]:
         """Keep a person's template, and find the other persons whose face is near.

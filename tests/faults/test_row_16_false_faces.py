@@ -12,6 +12,7 @@ from PIL import Image
 
 from credentials.model import Actor
 from credentials.reviews import ReviewKind
+from faces.gestures import Gesture
 from handlers.turn import Kind
 from tests.bot.talking import EILEEN, GRACE, Phone, World, make_world, selfie
 from tests.faces import warping
@@ -105,7 +106,7 @@ def test_suspicion_leads_to_another_challenge_and_then_to_people(
 
 @pytest.mark.parametrize("again", ["same file", "saved anew"])
 def test_a_picture_that_anybody_sent_before(world: World, phone: Phone, again: str) -> None:
-    sent = {gesture: doing(gesture) for gesture in warping.Gesture}
+    sent = {gesture: doing(gesture) for gesture in Gesture}
     assert "办好了" in answers(phone, [sent[gesture] for gesture in asked(phone)])
     world.services.cards.erase(phone.holder, Actor("holder"))
     thief = at_the_face(world, world.register(2, "李四光"), "oThief")

@@ -1,4 +1,4 @@
-"""The console's reviews: who may see faces, who decides, and that two do where one is not enough."""
+"""The console's reviews: who may see faces, who decides, and where it takes two."""
 
 from __future__ import annotations
 
