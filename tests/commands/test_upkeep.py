@@ -1,0 +1,82 @@
+"""`remind`, `registry`, `audit` and `rollout waiting` at the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from commands.audit import audit
+from commands.registry import registry
+from commands.remind import remind
+from credentials.model import Consent, Holder
+from tests.commands.shell import APP, Shell
+from tests.credentials.issuer import person
+
+HOLDER = Holder("wechat", "oAnna")
+for command in (audit, registry, remind):
+    APP.add_command(command)
+
+
+@pytest.fixture(autouse=True)
+def var_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def card(shell: Shell) -> str:
+    who = person()
+    shell.services.authority.add(who)  # type: ignore[attr-defined]
+    consents = [Consent("data", "1", 1.0), Consent("face", "1", 1.0)]
+    return shell.services.cards.issue(HOLDER, who, consents, evidence={}).credential_id
+
+
+def test_nobody_is_due(shell: Shell, card: str) -> None:
+    assert json.loads(shell.runs("remind")) == {"reminded": 0, "ended": 0}
+
+
+def test_a_person_who_died_loses_the_card(shell: Shell, card: str) -> None:
+    assert json.loads(shell.runs("registry", "sync", "--rate", "1000")) == {"same": 1}
+    told = json.loads(
+        shell.runs("registry", "end", "--id-number", person().id_number, "--reason", "died")
+    )
+    assert person().id_number not in told["id_number"]
+    said = shell.runs("registry", "sync", "--rate", "1000").splitlines()[-1]  # a log line before
+    assert json.loads(said) == {"ended": 1}
+    kept = shell.services.cards.get(card)
+    assert kept is not None
+    assert kept.status == "revoked"
+
+
+@pytest.mark.parametrize("words", [("--id-number", "1", "--reason", "died"), ("--reason", "died")])
+def test_who_is_nobody_does_not_end(shell: Shell, words: tuple[str, ...]) -> None:
+    shell.is_refused("registry", "end", *words)
+
+
+def test_archive_verify_export_and_check(shell: Shell, card: str, var_dir: Path) -> None:
+    assert "no file" in shell.runs("audit", "archive")
+    assert "000001.jsonl" in shell.runs("audit", "archive", "--all")
+    assert "1 archives among them" in shell.runs("audit", "verify")
+    file = var_dir / "all.jsonl"
+    assert "signed in all.jsonl.sig" in shell.runs("audit", "export", str(file))
+    assert "as it was signed" in shell.runs("audit", "check", str(file))
+    file.write_text(file.read_text("utf-8") + "{}\n", "utf-8")
+    shell.is_refused("audit", "check", str(file), status=1)
+    assert "public_key" in shell.runs("audit", "key")
+
+
+def test_a_lost_archive_is_told(shell: Shell, card: str, var_dir: Path) -> None:
+    shell.runs("audit", "archive", "--all")
+    (var_dir / "audit" / "000001.jsonl").unlink()
+    assert "is removed" in shell.is_refused("audit", "verify", status=1)
+    assert "each in its place" in shell.runs("audit", "verify", "--live-only")
+
+
+def test_who_waits_is_counted(shell: Shell) -> None:
+    shell.services.waiting.add(HOLDER, "310101")
+    assert json.loads(shell.runs("rollout", "waiting")) == {"310101": 1}
+    assert json.loads(shell.runs("rollout", "waiting", "44")) == {}
+    shell.runs("rollout", "set", "31")
+    assert json.loads(shell.runs("rollout", "waiting")) == {}
