@@ -66,6 +66,7 @@ NAMES = (
     _family(r"\{b\d{4}\}:p:([0-9a-f]{16})", r"\1:portrait"),
     _family(r"\{b\d{4}\}:pin:([0-9a-f]{16})", r"\1:pin"),
     _family(r"(\{p:[^}]+\})", r"\1:portrait"),  # the embedded registry's people
+    _family(r"(\{review:[^}]+\}:images)", r"\1:<field>"),
     _family(r"(\{[^}]+\}:outbox):kept", r"\1"),
     _family(r"(\{[^}]+\}:outbox)", r"\1", lock=r"\1:lock"),
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import dataclasses
 import time
 
@@ -7,7 +8,9 @@ import pytest
 import redis
 
 from credentials.audit import Audit
+from credentials.keyring import Keyring
 from credentials.model import Actor, Holder
+from credentials.resealing import Resealing
 from credentials.reviews import (
     DEADLINE_SECONDS,
     Case,
@@ -181,3 +184,25 @@ def test_the_audit_knows_who_and_why(bench: Bench) -> None:
         ("review_approved", "operator:anna", "ears agree"),
         ("review_opened", "system", None),
     ]
+
+
+def test_pictures_of_a_case_outlive_an_old_key(database: redis.Redis) -> None:
+    old = base64.b64encode(b"o" * 32).decode()
+    new = base64.b64encode(b"n" * 32).decode()
+    before = Bench(database, [])
+    before.reviews = _under(database, f"1:{old}")
+    review_id = before.open()
+    both = Sealer(Keyring.from_entries((f"2:{new}", f"1:{old}")))
+    BlindIndex(database, both).reseal()
+    list(Resealing(Store(database), both).run())
+    after = _under(database, f"2:{new}")
+    assert after.picture(review_id, "frame1") == PICTURES["frame1"]
+    known = after.get(review_id)
+    assert known is not None
+    assert known.facts == FACTS
+
+
+def _under(database: redis.Redis, entry: str) -> Reviews:
+    sealer = Sealer(Keyring.from_entries((entry,)))
+    audit = Audit(Store(database), sealer.keyring)
+    return Reviews(database, sealer, BlindIndex(database, sealer), audit, told=lambda _: None)
