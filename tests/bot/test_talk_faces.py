@@ -27,6 +27,9 @@ def person(world: World) -> Person:
     return world.register()
 
 
+FACES = {EILEEN: (130, 20, 330, 265), GRACE: (110, 60, 440, 470)}  # head and shoulders
+
+
 def gestures(phone: Phone) -> list[Gesture]:
     asked = phone.world.conversations.look(phone.holder).given["gestures"]
     assert isinstance(asked, list)
@@ -116,7 +119,7 @@ class TestCardPhoto:
         phone.say("同意")
         return phone
 
-    def photo(self, person: Person, *, back: bool = False) -> bytes:
+    def photo(self, person: Person, *, back: bool = False, face: str = "") -> bytes:
         number = person.id_number
         card = drawing.MadeUpCard(
             name=person.name,
@@ -124,7 +127,18 @@ class TestCardPhoto:
             birth=(int(number[6:10]), int(number[10:12]), int(number[12:14])),
             id_number=number,
         )
-        return warping.jpeg(drawing.back(card) if back else drawing.front(card))
+        portrait = warping.portrait(face).crop(FACES[face]) if face else None
+        return warping.jpeg(drawing.back(card) if back else drawing.front(card, portrait))
+
+    @pytest.mark.parametrize(("face", "led_to"), [(EILEEN, "动作"), (GRACE, "不像同一个人")])
+    def test_the_card_s_own_portrait_is_compared(
+        self, asked: Phone, world: World, face: str, led_to: str
+    ) -> None:
+        person = world.register(name="张晓明")
+        asked.send_photo(self.photo(person, face=face))
+        assert "张晓明" in asked.hears()
+        asked.say("是")
+        assert led_to in asked.hears()
 
     def test_is_read_shown_back_and_confirmed(self, asked: Phone, world: World) -> None:
         person = world.register(name="张晓明")
@@ -165,3 +179,24 @@ class TestCardPhoto:
     def test_a_photo_that_is_gone(self, asked: Phone) -> None:
         asked.send(asked.turn(Kind.IMAGE, media_id="never"))
         assert "重新发送" in asked.hears()
+
+
+def test_the_place_in_a_long_line_is_told(world: World) -> None:
+    for number in range(5):
+        world.jobs.enqueue(
+            "hint", holder={"channel": "wechat", "openid": f"o{number}"}, media_id="-"
+        )
+    person = world.register()
+    phone = world.phone("oLate")
+    for said in ("申请", "同意", person.name, person.id_number):
+        phone.say(said)
+    functions = world.talk.functions()
+    consumer = world.jobs.broker.consume("talk", prefetch=1, timeout=1)
+    while (message := next(consumer)) is not None:
+        functions[message.actor_name](**message.kwargs)
+        consumer.ack(message)
+    told = ""
+    for gesture in gestures(phone):
+        told = phone.send_photo(doing(gesture))
+    assert "前面还有 5 位" in told
+    assert "前面还有 5 位" in phone.say("好了吗")
