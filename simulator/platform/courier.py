@@ -221,6 +221,7 @@ class Courier:
 
     def _read(self, push: Push, response: httpx.Response) -> tuple[Answer, str]:
         if self._faults.take("reply_lost", push.title):
+            self._stopped.wait(self._config.deadline)  # nobody tells that nothing will come
             return Answer(), "the answer was lost on its way (fault)"
         if response.status_code != 200:
             return Answer(), f"status {response.status_code}\n{response.text}"
