@@ -195,6 +195,7 @@ class Talk:
         with _Leaving(self._conversations, taken) as leaving:
             if turn.kind is Kind.UNFOLLOW:
                 self._outbox.forget(turn.holder)
+                self._services.waiting.forget(turn.holder)
                 self.transcripts.forget(turn.holder)
                 self._conversations.erase(taken)
                 leaving.done = True

@@ -289,3 +289,10 @@ class TestDeleting:
         )
         assert "立即删除" in told
         assert status(world, phone) is Status.ACTIVE
+
+
+def test_who_leaves_waits_no_more(world: World) -> None:
+    phone = TestWaiting().refused(world, "oLeaves")
+    phone.say("通知我")
+    phone.unfollow()
+    assert sum(world.services.waiting.counts().values()) == 0
