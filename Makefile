@@ -60,12 +60,16 @@ faults: $(VENV)/.test ## run the table of faults and attacks; it goes to benchma
 	@sh tests/system-packages.sh
 	@$(BIN)/python -m benchmarks.faults
 
+CONTRACT := $(addprefix tests/credentials/test_,$(addsuffix .py,store cards issuing lifecycle \
+	verification approvals audit pins upgrade verifiers accounts limits templates replicas))
+
 cluster: $(VENV)/.test ## run the store on a real Redis Cluster that moves and dies
 	@sh tests/system-packages.sh
-	@CARD_CLUSTER=yes $(BIN)/python -m pytest -q -p no:cacheprovider tests/credentials
+	@CARD_CLUSTER=yes $(BIN)/python -m pytest -q --timeout 300 $(CONTRACT)
 	@$(BIN)/python -m benchmarks.cluster
 
-rabbit: $(VENV)/.test ## test background jobs on a real RabbitMQ (Debian: apt-get install rabbitmq-server)
+rabbit: $(VENV)/.test ## test background jobs on a real RabbitMQ
+	@PATH="$$PATH:/usr/sbin" sh tests/system-packages.sh rabbitmq-server
 	@$(BIN)/python -m pytest -q tests/bot/test_rabbit.py
 
 soak: $(VENV)/.test ## run mixed load for MINUTES (60) and plot memory, descriptors, keys and latency

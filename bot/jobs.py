@@ -1,9 +1,11 @@
 """Background jobs: what may be slow is done by workers, and a killed worker's job by the next.
 
-dramatiq over Redis. A worker shows it is alive with everything it asks of the broker, several
-times a second; after six seconds of silence its unfinished jobs go back to the queue, which
-another worker notices within a few seconds more. So a job may be done twice, and every job is
-written so that twice means once.
+dramatiq over Redis, or over RabbitMQ where one machine is outgrown.
+
+Over Redis a worker shows it is alive with everything it asks of the broker, several times a second;
+after six seconds of silence its unfinished jobs go back to the queue, which another worker notices
+within a few seconds more. So a job may be done twice, and every job is written so that twice means
+once.
 
 | key | holds |
 |---|---|
@@ -12,23 +14,34 @@ written so that twice means once.
 
 The broker looks for a dead worker's keys by a pattern over its database, so it is given a
 database of its own where the address leaves it open.
+
+Over RabbitMQ the queues are durable, every job is confirmed by the broker before it counts as
+taken, and a dead worker's jobs go back as soon as its connection is gone.
+
+Queues are bounded: a process that sees one too long (it looks once a second) takes nothing more
+for it, and says so, instead of promising what nobody can do in time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import dramatiq
+import pika
 import structlog
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import BrokerError
 from dramatiq.middleware import Middleware, Retries
 
+from credentials.breaker import Breaker
 from credentials.connection import connect, guard
 from credentials.errors import UnavailableError
 
@@ -62,6 +75,12 @@ QUEUES: Final[Mapping[str, str]] = {
 }
 """Each job by its name, and the queue it waits in."""
 
+
+REDIS, RABBIT = ("redis://", "rediss://", "unix://"), ("amqp://", "amqps://")
+LONGEST: Final[Mapping[str, int]] = {TALK: 20_000, FACES: 2_000, WEBHOOKS: 20_000}
+"""How many jobs may wait in each queue: what its workers do in about ten minutes."""
+LOOK_SECONDS: Final = 1.0
+RABBIT_ANSWER_SECONDS: Final = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -97,17 +116,27 @@ def jobs_address(jobs_url: str, redis_url: str) -> str:
     return urlunsplit(parts._replace(path=f"/{OWN_DATABASE}"))
 
 
-def build_broker(address: str) -> RedisBroker:
-    """A broker over the Redis at `address`; nothing is asked of it yet.
+def build_broker(address: str) -> RedisBroker | RabbitmqBroker:
+    """A broker over the Redis or the RabbitMQ at `address`; nothing is asked of it yet.
 
     Raises:
-        JobsError: when it is not a Redis's address.
+        JobsError: when it is the address of neither.
     """
-    if not address.startswith(("redis://", "rediss://", "unix://")):
+    if not address.startswith((*REDIS, *RABBIT)):
         scheme = address.partition("://")[0]
-        raise JobsError(f"JOBS_URL must be redis://, rediss:// or unix://, not {scheme}://")
+        raise JobsError(
+            f"JOBS_URL must be redis://, rediss://, unix://, amqp:// or amqps://, not {scheme}://"
+        )
     retries = Retries(max_retries=RETRIES, min_backoff=FIRST_PAUSE_MS, max_backoff=LONGEST_PAUSE_MS)
     middleware: list[Middleware] = [retries]
+    if address.startswith(RABBIT):
+        where = pika.URLParameters(address)
+        where.socket_timeout = where.stack_timeout = RABBIT_ANSWER_SECONDS
+        where.blocked_connection_timeout = RABBIT_ANSWER_SECONDS
+        where.connection_attempts = 1
+        rabbit = RabbitmqBroker(confirm_delivery=True, middleware=middleware)
+        rabbit.parameters = where
+        return rabbit
     return RedisBroker(  # type: ignore[no-untyped-call]
         client=connect(address),
         namespace=NAMESPACE,
@@ -120,8 +149,11 @@ def build_broker(address: str) -> RedisBroker:
 class Jobs:
     """Jobs to be done, by their names in `QUEUES`."""
 
-    def __init__(self, broker: RedisBroker) -> None:
-        self.broker = broker
+    def __init__(self, broker: RedisBroker | RabbitmqBroker) -> None:
+        self.broker: Any = broker
+        self._breaker = Breaker("jobs", failures=2, pause_s=1.0)
+        self._looked: dict[str, float] = {}
+        self._full: set[str] = set()
 
     @classmethod
     def at(cls, jobs_url: str, redis_url: str) -> Jobs:
@@ -140,22 +172,30 @@ class Jobs:
             What `ahead` knows it by.
 
         Raises:
-            UnavailableError: when the broker cannot take it: it will not be done.
+            UnavailableError: when the broker cannot take it, or too many wait: it will not be
+                done.
             KeyError: when no job has this name.
         """
         message: dramatiq.Message[Any] = dramatiq.Message(
             queue_name=QUEUES[name], actor_name=name, args=(), kwargs=arguments, options={}
         )
-        with guard():
-            put = self.broker.enqueue(message, delay=round(delay_s * 1000) if delay_s > 0 else None)
-        return str(put.options["redis_message_id"])
+        delay = round(delay_s * 1000) if delay_s > 0 else None
+        with self._asked():
+            self._check_room(QUEUES[name])
+            put = self.broker.enqueue(message, delay=delay)
+        return str(put.options.get("redis_message_id", put.message_id))
 
     def ahead(self, queue: str, job: str) -> int:
         """How many jobs will be begun before this one; 0 when its turn has come.
 
+        RabbitMQ does not know one job's place: there it is how many wait behind the first.
+
         Raises:
             UnavailableError: when the broker cannot be asked.
         """
+        if isinstance(self.broker, RabbitmqBroker):
+            with self._asked():
+                return max(0, self._length(queue) - 1)
         with guard():
             place = self.broker.client.lpos(f"{NAMESPACE}:{queue}", job)
         return place if isinstance(place, int) else 0
@@ -167,6 +207,12 @@ class Jobs:
             UnavailableError: when the broker cannot be asked.
         """
         found = []
+        if isinstance(self.broker, RabbitmqBroker):  # which does not tell how old a job is
+            with self._asked():
+                return [
+                    QueueFigures(queue, self._length(queue), 0.0)
+                    for queue in sorted(set(QUEUES.values()))
+                ]
         with guard():
             for queue in sorted(set(QUEUES.values())):
                 place = f"{NAMESPACE}:{queue}"
@@ -176,6 +222,45 @@ class Jobs:
                 age = time.time() - json.loads(job)["message_timestamp"] / 1000 if job else 0.0
                 found.append(QueueFigures(queue, int(length), max(0.0, age)))
         return found
+
+    def _check_room(self, queue: str) -> None:
+        """Refuse what would wait too long.
+
+        Raises:
+            UnavailableError: when the queue is full, as seen a second ago at most.
+        """
+        now = time.monotonic()
+        if now - self._looked.get(queue, -LOOK_SECONDS) >= LOOK_SECONDS:
+            self._looked[queue] = now
+            if self._length(queue) >= LONGEST[queue]:
+                self._full.add(queue)
+            else:
+                self._full.discard(queue)
+        if queue in self._full:
+            raise UnavailableError(what="jobs", why="full", queue=queue)
+
+    def _length(self, queue: str) -> int:
+        if isinstance(self.broker, RabbitmqBroker):
+            try:
+                return self.broker.get_queue_message_counts(queue)[0]
+            except pika.exceptions.AMQPError:  # the broker hung up on a thread that was idle
+                del self.broker.connection
+                return self.broker.get_queue_message_counts(queue)[0]
+        return int(self.broker.client.llen(f"{NAMESPACE}:{queue}"))
+
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Whatever is wrong with the broker is `UnavailableError`, at once after it was twice."""
+        if not isinstance(self.broker, RabbitmqBroker):
+            with guard():
+                yield
+            return
+        with self._breaker.call(), guard():
+            try:
+                yield
+            except (BrokerError, pika.exceptions.AMQPError) as error:
+                del self.broker.connection
+                raise UnavailableError(what="jobs", why=type(error).__name__) from error
 
 
 def build_worker(

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure of the programs that the tests drive and pip cannot bring: Chromium, a Chinese
-# font for its pages, and a second redis-server. Installs them on Debian as root; elsewhere
+# font for its pages, and a second redis-server; and of those named as arguments. Installs them on Debian as root; elsewhere
 # says what to install and fails.
 set -eu
 
@@ -8,6 +8,9 @@ missing=""
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 fc-list 2>/dev/null | grep -qi "noto.*cjk" || missing="$missing fonts-noto-cjk"
+for package in "$@"; do
+    command -v "$package" >/dev/null 2>&1 || missing="$missing $package"
+done
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

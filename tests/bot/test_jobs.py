@@ -111,10 +111,11 @@ def test_figures_tell_length_and_age(jobs: Jobs) -> None:
     assert [(figure.queue, figure.length, figure.age_s) for figure in jobs.figures()] == [
         ("faces", 0, 0.0),
         ("talk", 0, 0.0),
+        ("webhooks", 0, 0.0),
     ]
     for number in range(3):
         jobs.enqueue("face", number=number)
-    faces, talk = jobs.figures()
+    faces, talk, _ = jobs.figures()
     assert (faces.length, talk.length) == (3, 0)
     assert 0 <= faces.age_s < 5
 
@@ -177,7 +178,32 @@ def test_a_cluster_needs_a_broker_beside_it() -> None:
         jobs_address("", "redis+cluster://data")
 
 
-@pytest.mark.parametrize("address", ["amqp://host", "http://host", "", "redis"])
+@pytest.mark.parametrize("address", ["kafka://host", "http://host", "", "redis"])
 def test_other_brokers_are_not_known(address: str) -> None:
     with pytest.raises(JobsError, match="JOBS_URL"):
         build_broker(address)
+
+
+def test_a_queue_that_is_too_long_takes_no_more(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.jobs.LONGEST", {"talk": 3, "faces": 2})
+    monkeypatch.setattr("bot.jobs.LOOK_SECONDS", 0.0)
+    for _ in range(2):
+        jobs.enqueue("face", job_id="x")
+    with pytest.raises(UnavailableError) as refused:
+        jobs.enqueue("hint", job_id="x")
+    assert refused.value.details == {"what": "jobs", "why": "full", "queue": "faces"}
+    jobs.enqueue("turn", job_id="x")  # the other queue has room
+    jobs.broker.client.flushdb()
+    jobs.enqueue("face", job_id="x")
+
+
+def test_a_queue_is_looked_at_once_a_second(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.jobs.LONGEST", {"talk": 1})
+    monkeypatch.setattr("bot.jobs.time.monotonic", lambda: 100.0)
+    for _ in range(3):
+        jobs.enqueue("turn", job_id="x")
+    monkeypatch.setattr("bot.jobs.time.monotonic", lambda: 101.0)
+    with pytest.raises(UnavailableError):
+        jobs.enqueue("turn", job_id="x")
