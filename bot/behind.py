@@ -11,7 +11,7 @@ import atexit
 import collections
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
@@ -38,6 +38,7 @@ class Behind:
         self._thread: threading.Thread | None = None
         self._counts: collections.Counter[tuple[str, str]] = collections.Counter()
         self._lives: dict[str, int] = {}
+        self._scores: dict[str, dict[str, float]] = {}
         self._calls: list[Callable[[Any], object]] = []
 
     def hincrby(self, key: str, field: str, number: int) -> None:
@@ -55,6 +56,18 @@ class Behind:
         """Add to a set."""
         self.call(lambda pipeline: pipeline.sadd(key, member))
 
+    def zadd(self, key: str, members: Mapping[str, float]) -> None:
+        """Add to a sorted set; of several scores of a member the last counts."""
+        with self._lock:
+            self._scores.setdefault(key, {}).update(members)
+        self._start()
+
+    def zrem(self, key: str, member: str) -> None:
+        """Take out of a sorted set, also what was only going to be added."""
+        with self._lock:
+            self._scores.get(key, {}).pop(member, None)
+        self.call(lambda pipeline: pipeline.zrem(key, member))
+
     def call(self, write: Callable[[Any], object]) -> None:
         """Have something else written, in its order."""
         with self._lock:
@@ -67,8 +80,9 @@ class Behind:
         with self._lock:
             counts, self._counts = self._counts, collections.Counter()
             lives, self._lives = self._lives, {}
+            scores, self._scores = self._scores, {}
             calls, self._calls = self._calls, []
-        if not counts and not calls:
+        if not counts and not calls and not scores:
             return
         pipeline: Any = self._redis.pipeline(transaction=False)
         for (key, field), number in counts.items():
@@ -77,6 +91,9 @@ class Behind:
             pipeline.expire(key, seconds)
         for write in calls:
             write(pipeline)
+        for key, members in scores.items():
+            if members:
+                pipeline.zadd(key, members)
         with contextlib.suppress(UnavailableError), guard():
             pipeline.execute()
 

@@ -20,7 +20,6 @@ It decides nothing.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import secrets
 import time
@@ -285,7 +284,7 @@ class Conversations:
         self.places.note(pipeline, before, after)
         if self._behind is not None:
             self.figures.count(self._behind, before, after, said)
-            self._behind.call(functools.partial(self.places.hear, before=before, after=after))
+            self.places.hear(self._behind, before, after)
             if beside is not None:
                 self._behind.call(beside)
         else:

@@ -9,6 +9,7 @@ counted apart, so the real figures never contain them.
 |---|---|
 | `{flow}:<runs>:h:<YYYYMMDDHH>` | hash of counts of an hour (UTC), nine days; runs: real or test |
 | `{flow}:<runs>:d:<YYYYMMDD>` | hash of counts of a day (UTC), 400 days |
+| the same with `:sum` | JSON of a day that is over, summed over what stands before the first bar |
 | the same with `:<division>` | the same of people of one division, from the ID number on |
 | `{flow}:divisions` | set: the divisions that have counts |
 
@@ -24,7 +25,10 @@ A field is `<language>/<channel>/<version>|<kind>|…`:
 
 from __future__ import annotations
 
+import calendar
 import dataclasses
+import functools
+import json
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,6 +42,8 @@ from handlers.steps import Dialog, Work, places_of
 
 HOUR_SECONDS = 9 * 24 * 3600
 DAY_SECONDS = 400 * 24 * 3600
+DAY = 24 * 3600
+LATE_SECONDS = 3600
 BANDS = 4
 LONGEST_BAND = 4 * 22
 ISSUED = "chat.issued"
@@ -138,10 +144,10 @@ class Figures:
         mark = f"{language}/{about.holder.channel}/{about.version or '-'}"
         runs = TEST if self._demo or before.test else REAL
         now = after.last or time.time()
-        moment = time.gmtime(now)
+        hour = _hour(int(now // 3600))
         places = [
-            (f"{{flow}}:{runs}:h:{time.strftime('%Y%m%d%H', moment)}", HOUR_SECONDS),
-            (f"{{flow}}:{runs}:d:{time.strftime('%Y%m%d', moment)}", DAY_SECONDS),
+            (f"{{flow}}:{runs}:h:{hour}", HOUR_SECONDS),
+            (f"{{flow}}:{runs}:d:{hour[:8]}", DAY_SECONDS),
         ]
         division = _division(after) or _division(before)
         if division:
@@ -160,19 +166,45 @@ class Figures:
         """
         which = Slice(**chosen)
         tail = f":{which.division}" if which.division else ""
-        with guard():
-            pipeline = self._redis.pipeline(transaction=False)
-            for key in _keys(begin, end, which.runs):
-                pipeline.hgetall(key + tail)
-            answers = pipeline.execute()
         # Summed before they are understood: the days say the same few things again and again.
-        whole: dict[bytes, int] = {}
-        for counts in answers:
+        whole: dict[str, int] = {}
+        every = not (which.language or which.channel or which.version)
+        keys = [key + tail for key in _keys(begin, end, which.runs)]
+        for counts in self._sums(keys) if every else self._counts(keys):
             for field, number in counts.items():
-                whole[field] = whole.get(field, 0) + int(number)
+                whole[field] = whole.get(field, 0) + number
         flow = Flow()
         _add(flow, whole, which)
         return flow
+
+    def _counts(self, keys: Sequence[str]) -> list[dict[str, int]]:
+        with guard():
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in keys:
+                pipeline.hgetall(key)
+            answers = pipeline.execute()
+        return [{_text(name): int(number) for name, number in each.items()} for each in answers]
+
+    def _sums(self, keys: Sequence[str]) -> list[dict[str, int]]:
+        """The same over all languages, channels and versions; a day that is over is kept so."""
+        over = [_is_over(key) for key in keys]
+        with guard():
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in keys:
+                pipeline.get(f"{key}:sum")
+            kept = pipeline.execute()
+        missing = [key for key, sealed in zip(keys, kept, strict=True) if sealed is None]
+        fresh = dict(zip(missing, map(_summed, self._counts(missing)), strict=True))
+        with guard():
+            pipeline = self._redis.pipeline(transaction=False)
+            for key, done in zip(keys, over, strict=True):
+                if done and key in fresh:
+                    pipeline.set(f"{key}:sum", json.dumps(fresh[key]), ex=DAY_SECONDS)
+            pipeline.execute()
+        return [
+            fresh[key] if found is None else json.loads(found)
+            for key, found in zip(keys, kept, strict=True)
+        ]
 
     @property
     def demo(self) -> bool:
@@ -248,13 +280,34 @@ def _keys(begin: float, end: float, runs: str) -> Iterator[str]:
         at += size
 
 
-def _add(flow: Flow, counts: Mapping[bytes, int], which: Slice) -> None:
+def _is_over(key: str) -> bool:
+    """Whether a day is over, and an hour more: what is counted late goes to the day it began."""
+    _, _, kind, moment, *_ = key.split(":")
+    if kind != "d":
+        return False
+    return calendar.timegm(time.strptime(moment, "%Y%m%d")) + DAY + LATE_SECONDS < time.time()
+
+
+def _summed(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts without their marks; which marks there were stays, with a count of none."""
+    whole: dict[str, int] = {}
+    for field, number in counts.items():
+        mark, _, rest = field.partition("|")
+        whole[f"|{rest}"] = whole.get(f"|{rest}", 0) + number
+        whole[f"{mark}|m||"] = 0
+    return whole
+
+
+def _add(flow: Flow, counts: Mapping[str, int], which: Slice) -> None:
     wanted = (which.language, which.channel, which.version)
     for field, n in counts.items():
-        mark, kind, first, second = _text(field).split("|", 3)
-        values = mark.split("/", 2)
+        mark, kind, first, second = field.split("|", 3)
+        values = mark.split("/", 2) if mark else ("", "", "")
         for name, value in zip(("language", "channel", "version"), values, strict=True):
-            flow.seen[name].add(value)
+            if value:
+                flow.seen[name].add(value)
+        if not n:
+            continue
         if any(want and want != value for want, value in zip(wanted, values, strict=True)):
             continue
         if kind == "m":
@@ -267,6 +320,11 @@ def _add(flow: Flow, counts: Mapping[bytes, int], which: Slice) -> None:
         else:
             turned = flow.turned.setdefault(first, {})
             turned[second] = turned.get(second, 0) + n
+
+
+@functools.lru_cache(maxsize=64)
+def _hour(number: int) -> str:
+    return time.strftime("%Y%m%d%H", time.gmtime(number * 3600))
 
 
 def _division(conversation: Conversation) -> str:

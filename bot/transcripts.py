@@ -1,13 +1,13 @@
 """What was said with each person lately, as they saw it: for the operator who is asked for help.
 
 An entry is sealed, so that a stolen copy of Redis tells nothing, and it is short-lived and
-capped, because it is kept for help and for nothing else. Beside what was said stands the same
-with everything masked that identifies: a name that was typed, ID numbers, the name on the card.
-Operators are shown that; what is behind it takes a reason and an entry in the audit.
+capped, because it is kept for help and for nothing else. What identifies is masked before it
+is shown: a name that was typed, ID numbers, the name wherever it stands. What is behind a mask
+takes a reason and an entry in the audit.
 
 | key | holds |
 |---|---|
-| `{channel:openid}:said` | list of sealed turns of entries, oldest first, 60 at most; seven days |
+| `{channel:openid}:said` | list of sealed turns of entries, oldest first, some 60; seven days |
 | `{channel:openid}:notes` | list of sealed notes of operators, oldest first; 90 days |
 | `{channel:openid}:about` | hash: l labels, o the operator it is assigned to; 90 days |
 
@@ -33,6 +33,7 @@ from credentials.sealing import SealBrokenError, Sealer
 from handlers.turn import Choices, Kind, Link, Picture, Reply, Say, Turn
 
 MOST = 60
+TRIM_EVERY = 4
 SAID_SECONDS = 7 * 24 * 3600
 NOTES_SECONDS = 90 * 24 * 3600
 MOST_NOTES = 200
@@ -51,19 +52,28 @@ class Entry:
         at: when, in seconds since 1970.
         who: `person`, `bot` or `operator`.
         kind: `text`, `image`, `voice`, `video`, `picture`, `link`, `event`.
-        masked: what may be shown to an operator.
-        text: what was said; the same as `masked` where nothing was masked.
+        text: what was said.
         step: where the person was.
         by: the operator's name.
+        name: the name that was given, which is masked wherever it stands.
     """
 
     at: float
     who: str
     kind: str
-    masked: str
     text: str
     step: str = ""
     by: str = ""
+    name: str = ""
+
+    @property
+    def masked(self) -> str:
+        """What may be shown to an operator; made when it is shown, which is seldom."""
+        text = mask(self.text, {"name": self.name})
+        typed = self.who == PERSON and self.step in NAME_STEPS and self.kind in ("text", "voice")
+        if typed and text == self.text and _is_name(text):
+            return names.mask(text.strip())
+        return text
 
     @property
     def hides(self) -> bool:
@@ -164,7 +174,8 @@ class Transcripts:
         key = _key(holder, "said")
         turn = [[getattr(entry, name) for name in _FIELDS] for entry in entries]
         pipeline.rpush(key, self._sealer.seal_json(key, turn))
-        pipeline.ltrim(key, -MOST, -1)
+        if not int(entries[0].at) % TRIM_EVERY:
+            pipeline.ltrim(key, -MOST, -1)
         pipeline.expire(key, SAID_SECONDS)
 
     def _opened(self, holder: Holder, name: str, sealed: Iterable[bytes]) -> Iterable[Any]:
@@ -182,19 +193,21 @@ def heard(turn: Turn, conversation: Conversation) -> Entry:
     if turn.kind in (Kind.SCAN, Kind.FOLLOW, Kind.UNFOLLOW):
         kind = "event"
     text = turn.text if kind in ("text", "voice") else turn.kind.value if kind == "event" else ""
-    text = text[:LONGEST]
-    masked = mask(text, conversation.given)
-    if step in NAME_STEPS and masked == text and _is_name(text):
-        masked = names.mask(text.strip()) if text.strip() else text
-    return Entry(turn.at, PERSON, kind, masked, text, step)
+    return Entry(turn.at, PERSON, kind, text[:LONGEST], step, name=_name(conversation))
 
 
 def answered(replies: Iterable[Reply], conversation: Conversation, at: float) -> list[Entry]:
-    """What was answered, as entries; `conversation` is as it is afterwards or was before."""
+    """What was answered, as entries; `conversation` knows the name that was given."""
+    name = _name(conversation)
     return [
-        Entry(at, BOT, kind, mask(text, conversation.given), text, conversation.step)
+        Entry(at, BOT, kind, text, conversation.step, name=name)
         for kind, text in filter(None, map(_said, replies))
     ]
+
+
+def _name(conversation: Conversation) -> str:
+    name = conversation.given.get("name")
+    return name if isinstance(name, str) else ""
 
 
 def mask(text: str, given: Mapping[str, object]) -> str:

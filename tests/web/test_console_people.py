@@ -48,9 +48,9 @@ def lost(office: Office) -> Holder:
     office.transcripts.add(
         HOLDER,
         [
-            Entry(now - 700, PERSON, "text", "张*丰", NAME, "name"),
-            Entry(now - 699, BOT, "text", "请输入身份证号码", "请输入身份证号码", "id_number"),
-            Entry(now - 650, PERSON, "text", "<b>x</b>", "<b>x</b>", "id_number"),
+            Entry(now - 700, PERSON, "text", NAME, "name"),
+            Entry(now - 699, BOT, "text", "请输入身份证号码", "id_number"),
+            Entry(now - 650, PERSON, "text", "<b>x</b>", "id_number"),
         ],
     )
     return HOLDER
@@ -60,8 +60,9 @@ def helper_of(office: Office) -> str:
     return office.conversations.look(HOLDER).helper
 
 
+@pytest.mark.usefixtures("lost")
 class TestSeeing:
-    def test_the_talk_is_masked_and_markup_is_text(self, lost: Holder, viewer: Person) -> None:
+    def test_the_talk_is_masked_and_markup_is_text(self, viewer: Person) -> None:
         page = viewer.see(PAGE).text
         assert "张*丰" in page
         assert NAME not in page
@@ -71,7 +72,7 @@ class TestSeeing:
         assert "/reveal/" not in page  # a viewer reveals nothing
         assert "Take over" not in page
 
-    def test_the_list_marks_who_is_stuck_and_silent(self, lost: Holder, viewer: Person) -> None:
+    def test_the_list_marks_who_is_stuck_and_silent(self, viewer: Person) -> None:
         page = viewer.see("/console").text
         assert "Stuck" in page
         assert page.count("Silent for ten minutes") == 2  # the chip and the row
@@ -87,14 +88,15 @@ class TestSeeing:
             f"{PAGE}/reveal/../../x",
         ],
     )
-    def test_what_is_not_there(self, lost: Holder, helper: Person, path: str) -> None:
+    def test_what_is_not_there(self, helper: Person, path: str) -> None:
         assert helper.see(path).status_code == 404
 
 
+@pytest.mark.usefixtures("lost")
 class TestRevealing:
     @pytest.mark.parametrize(("what", "value"), [("name", NAME), ("id_number", NUMBER)])
     def test_a_field_for_a_reason(
-        self, office: Office, lost: Holder, helper: Person, what: str, value: str
+        self, office: Office, helper: Person, what: str, value: str
     ) -> None:
         path = f"{PAGE}/reveal/{what}"
         assert value not in helper.see(path).text
@@ -103,7 +105,7 @@ class TestRevealing:
         assert (entry.kind, entry.detail["reason"]) == ("revealed", "caller reads it out")
         assert value not in str(entry)
 
-    def test_a_line(self, lost: Holder, helper: Person) -> None:
+    def test_a_line(self, helper: Person) -> None:
         found = re.search(
             r'href="(/console/holders/wechat/oLost/reveal/\d[^"]+)"', helper.see(PAGE).text
         )
@@ -112,19 +114,20 @@ class TestRevealing:
 
     @pytest.mark.parametrize("reason", ["", "  ", "ab", "x" * 201])
     def test_without_a_reason_nothing_is_shown(
-        self, office: Office, lost: Holder, helper: Person, reason: str
+        self, office: Office, helper: Person, reason: str
     ) -> None:
         answer = helper.fill(f"{PAGE}/reveal/name", reason=reason)
         assert (answer.status_code, NAME in answer.text) == (422, False)
         assert "revealed" not in office.audited()
 
-    def test_not_for_a_viewer(self, office: Office, lost: Holder, viewer: Person) -> None:
+    def test_not_for_a_viewer(self, office: Office, viewer: Person) -> None:
         assert viewer.see(f"{PAGE}/reveal/name").status_code == 403
         assert office.audited()[0] == "action_refused"
 
 
+@pytest.mark.usefixtures("lost")
 class TestHelping:
-    def test_take_over_write_hand_back(self, office: Office, lost: Holder, helper: Person) -> None:
+    def test_take_over_write_hand_back(self, office: Office, helper: Person) -> None:
         assert helper.fill(f"{PAGE}/take_over", PAGE).status_code == 303
         assert helper_of(office) == "rosa"
         assert helper.fill(f"{PAGE}/send", PAGE, text="您好").status_code == 303
@@ -136,22 +139,18 @@ class TestHelping:
         assert office.asked_again == [HOLDER]
         assert office.audited()[:3] == ["person_hand_back", "person_send", "person_take_over"]
 
-    def test_two_operators_do_not_both_help(
-        self, office: Office, lost: Holder, helper: Person
-    ) -> None:
+    def test_two_operators_do_not_both_help(self, office: Office, helper: Person) -> None:
         helper.fill(f"{PAGE}/take_over", PAGE)
         other = office.operator("admin", "adam").sign_in()
         assert other.fill(f"{PAGE}/take_over", PAGE).status_code == 422
         assert other.fill(f"{PAGE}/send", PAGE, text="hello").status_code == 422
         assert helper_of(office) == "rosa"
 
-    def test_writing_takes_taking_over_first(
-        self, office: Office, lost: Holder, helper: Person
-    ) -> None:
+    def test_writing_takes_taking_over_first(self, office: Office, helper: Person) -> None:
         assert helper.fill(f"{PAGE}/send", PAGE, text="hello").status_code == 422
         assert office.outbox.delivery(HOLDER).waiting == 0
 
-    def test_moved_back_with_a_reason(self, office: Office, lost: Holder, helper: Person) -> None:
+    def test_moved_back_with_a_reason(self, office: Office, helper: Person) -> None:
         assert helper.fill(f"{PAGE}/move", PAGE, step="name").status_code == 422
         answer = helper.fill(f"{PAGE}/move", PAGE, step="name", reason="typed another's name")
         assert answer.status_code == 303
@@ -161,12 +160,12 @@ class TestHelping:
     @pytest.mark.parametrize(
         "step", ["face", "match_photo", "gesture", "move_offer", "", "nowhere"]
     )
-    def test_never_moved_on(self, office: Office, lost: Holder, helper: Person, step: str) -> None:
+    def test_never_moved_on(self, office: Office, helper: Person, step: str) -> None:
         answer = helper.fill(f"{PAGE}/move", PAGE, step=step, reason="let them pass")
         assert answer.status_code == 422
         assert office.conversations.look(HOLDER).step == "id_number"
 
-    def test_another_attempt(self, office: Office, lost: Holder, helper: Person) -> None:
+    def test_another_attempt(self, office: Office, helper: Person) -> None:
         for _ in range(9):
             office.services.limits.attempt("face", HOLDER.tag, 3, 60, 600)
         assert not office.services.limits.look("face", HOLDER.tag, 3).allowed
@@ -174,9 +173,7 @@ class TestHelping:
         assert office.services.limits.look("face", HOLDER.tag, 3).allowed
         assert office.conversations.look(HOLDER).attempts == 0
 
-    def test_notes_labels_and_whose_task(
-        self, office: Office, lost: Holder, helper: Person
-    ) -> None:
+    def test_notes_labels_and_whose_task(self, office: Office, helper: Person) -> None:
         helper.fill(f"{PAGE}/note", PAGE, text="calls back at nine <i>")
         helper.fill(f"{PAGE}/label", PAGE, labels="vip, test")
         helper.fill(f"{PAGE}/assign", PAGE, operator="rosa")
@@ -196,27 +193,23 @@ class TestHelping:
         ],
     )
     def test_what_is_not_accepted(
-        self, lost: Holder, helper: Person, action: str, fields: dict[str, str]
+        self, helper: Person, action: str, fields: dict[str, str]
     ) -> None:
         helper.fill(f"{PAGE}/take_over", PAGE)
         assert helper.fill(f"{PAGE}/{action}", PAGE, **fields).status_code == 422
 
     @pytest.mark.parametrize("action", ["take_over", "send", "move", "attempt", "note", "assign"])
-    def test_a_viewer_helps_nobody(
-        self, office: Office, lost: Holder, viewer: Person, action: str
-    ) -> None:
+    def test_a_viewer_helps_nobody(self, office: Office, viewer: Person, action: str) -> None:
         answer = viewer.fill(f"{PAGE}/{action}", PAGE, text="x", reason="because")
         assert answer.status_code == 403
         assert office.audited()[0] == "action_refused"
         assert helper_of(office) == ""
 
-    def test_without_the_token_nothing_happens(
-        self, office: Office, lost: Holder, helper: Person
-    ) -> None:
+    def test_without_the_token_nothing_happens(self, office: Office, helper: Person) -> None:
         assert helper.fill(f"{PAGE}/take_over", csrf_token="x").status_code == 400
         assert helper_of(office) == ""
 
-    def test_an_unknown_action(self, lost: Holder, helper: Person) -> None:
+    def test_an_unknown_action(self, helper: Person) -> None:
         assert helper.fill(f"{PAGE}/explode", PAGE).status_code == 404
 
     def test_a_person_with_a_card(self, phone: Phone, viewer: Person) -> None:
@@ -226,7 +219,5 @@ class TestHelping:
 
 
 def _dump(office: Office) -> list[bytes]:
-    found = []
-    for key in office.services.redis.scan_iter(match="*oLost*"):
-        found.append(office.services.redis.dump(key) or b"")
-    return found
+    keys = office.services.redis.scan_iter(match="*oLost*")
+    return [office.services.redis.dump(key) or b"" for key in keys]
