@@ -88,6 +88,7 @@ from web import (
     reviews,
     scan,
     sessions,
+    shell,
     simulator_proxy,
     terminal,
 )
@@ -228,6 +229,7 @@ def create_app(settings: Settings) -> Flask:
         enrol.drawings(drawings.draw),
         desk.blueprint(services, _page_signer(parts), demo=settings.profile == "demo"),
         join.blueprint(services),
+        shell.blueprint(services),
         api.blueprint(services),
         terminal.blueprint(services),
         mini.blueprint(

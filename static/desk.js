@@ -316,3 +316,4 @@ setInterval(() => {
   if (!document.hidden) refreshToday();
 }, TODAY_MS);
 addEventListener("pagehide", stopCamera);
+navigator.serviceWorker?.register("/desk/sw.js", { scope: "/desk" }).catch(() => {}); // works without

@@ -39,6 +39,7 @@ from web import (
     pages,
     reviews,
     sessions,
+    shell,
 )
 from web.console_shared import Register
 
@@ -78,6 +79,7 @@ class Office:
         self.app.register_blueprint(api.blueprint(self.services))
         self.app.register_blueprint(desk.blueprint(self.services))
         self.app.register_blueprint(join.blueprint(self.services))
+        self.app.register_blueprint(shell.blueprint(self.services))
         self.app.register_blueprint(
             console.blueprint(self.services, self.conversations, self._console_places(database))
         )

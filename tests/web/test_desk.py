@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import socket
 from pathlib import Path
 
@@ -271,3 +272,21 @@ def test_redis_that_hangs_is_a_refusal_with_words(office: Office, phone: Phone) 
         client.set_cookie("desk", answer.headers["Set-Cookie"].split(";")[0][5:], path="/desk")
         fields = {"username": "x", "password": "y", "csrf_token": token}
         assert client.post("/desk/sign-in", data=fields).status_code == 503
+
+
+class TestInstalled:
+    def test_the_worker_keeps_the_shell_and_no_answers(self, office: Office) -> None:
+        browser = office.app.test_client()
+        manifest = browser.get("/desk/manifest.webmanifest").get_json(force=True)
+        assert manifest["start_url"] == "/desk"
+        script = browser.get("/desk/sw.js")
+        assert script.mimetype == "text/javascript"
+        shell = json.loads(script.text.split("= ", 1)[1].split(";\n", 1)[0])
+        assert all(path.startswith("/static/") for path in shell["kept"][:-1])
+        assert shell["kept"][-1] == "/desk/offline"
+        for path in shell["kept"]:
+            with browser.get(path) as kept:
+                assert kept.status_code == 200
+
+    def test_the_page_without_a_network_knows_nobody(self, desk: Person) -> None:
+        assert desk.username not in desk.see("/desk/offline").text
