@@ -23,7 +23,7 @@ from web.demo import CITIZENS
 
 pytestmark = pytest.mark.browser
 HOPPER, COLLINS = CITIZENS
-SLOW = 90.0
+SLOW = 180.0  # a whole film and three looks, on a busy machine
 RATE = 4
 SECONDS_EACH = 4
 
