@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import threading
 from collections.abc import Iterator
 
 import pytest
 import redis
+from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Page, sync_playwright
 from werkzeug.serving import make_server
@@ -24,6 +26,7 @@ from tests.web.office import PASSWORD, Person
 from web import console, console_flow, console_people, pages, sessions
 
 PEOPLE = 120
+SHOTS = os.environ.get("SHOTS", "")
 
 
 @pytest.fixture
@@ -146,3 +149,28 @@ def test_a_stuck_person_is_found_taken_over_helped_and_handed_back(
     person = world.register(1)
     assert phone.say(person.id_number) != ""  # and answers
     assert phone.step() == "registry"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_are_accessible(world: World, address: str, page: Page, scheme: str) -> None:
+    play(world, 12)
+    world.services.operators.add("adam", role="admin")
+    world.services.operators.set_password("adam", PASSWORD)
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.goto(f"{address}/console")
+    page.fill("#username", "adam")
+    page.fill("#password", PASSWORD)
+    page.click("form.sign .button.main")
+    page.wait_for_selector(".rows")
+    one = page.get_attribute(".rows a.open", "href")
+    found = {}
+    for path in ("/console", one, "/console/flow", "/console/team", "/console/second"):
+        page.goto(f"{address}{path}")
+        page.wait_for_load_state("networkidle" if path == "/console/flow" else "load")
+        rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}
+        violations = Axe().run(page, options=rules).response["violations"]
+        found |= {f"{path}: {each['id']}": each["nodes"][0]["html"] for each in violations}
+        if SHOTS:
+            page.screenshot(path=f"{SHOTS}/{scheme}{path.replace('/', '_')}.png", full_page=True)
+    assert found == {}
