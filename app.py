@@ -72,6 +72,7 @@ from web import (
     alerts,
     api,
     console,
+    console_cases,
     console_flow,
     console_health,
     console_organisations,
@@ -365,6 +366,7 @@ def _console_places(parts: Parts, condition: Condition) -> Iterator[Register]:
     yield reviews.register(services)
     yield console_flow.register(services, parts.conversations.figures, ways(DIALOG), name_of)
     yield console_health.register(services.redis, condition)
+    yield console_cases.register(services)
     yield console_organisations.register(services)
     if isinstance(services.texts, LiveTexts):
         yield console_texts.register(services, services.texts)

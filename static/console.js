@@ -43,6 +43,7 @@ async function renew() {
     if (answer.ok) {
       tag = answer.headers.get("ETag") ?? "";
       list.innerHTML = await answer.text();
+      showNewest();
       choose(chosen);
     }
     fresh(answer.ok || answer.status === 304);
@@ -114,4 +115,7 @@ for (const button of document.querySelectorAll("[data-canned]")) {
   });
 }
 
-for (const talk of document.querySelectorAll(".talk")) talk.scrollTop = talk.scrollHeight;
+function showNewest() {
+  for (const talk of document.querySelectorAll(".talk")) talk.scrollTop = talk.scrollHeight;
+}
+showNewest();
