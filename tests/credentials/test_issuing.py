@@ -39,7 +39,7 @@ def enrolled(issuer: Issuer) -> list[str]:
 
 def age(issuer: Issuer) -> None:
     """Let a minute pass: reservations fade, pending records grow old."""
-    for key in issuer.database.keys("*"):
+    for key in issuer.database.scan_iter("*"):
         if 0 < issuer.database.ttl(key) <= 60:
             issuer.database.delete(key)
         if b":c:" in key and issuer.database.hget(key, "s") == b"pending":
@@ -58,7 +58,7 @@ def test_a_card_of_a_person(issuer: Issuer) -> None:
 
 def test_it_lasts(issuer: Issuer) -> None:
     issuer.issue(person())
-    assert {issuer.database.ttl(key) for key in issuer.database.keys("*")} == {-1}
+    assert {issuer.database.ttl(key) for key in issuer.database.scan_iter("*")} == {-1}
 
 
 def test_how_it_came_to_be_is_logged_without_data(issuer: Issuer) -> None:
@@ -72,7 +72,7 @@ def test_how_it_came_to_be_is_logged_without_data(issuer: Issuer) -> None:
 def test_a_stolen_dump_tells_nothing(issuer: Issuer) -> None:
     who = person()
     issuer.issue(who)
-    dump = b"".join(issuer.database.dump(key) or b"" for key in issuer.database.keys("*"))
+    dump = b"".join(issuer.database.dump(key) or b"" for key in issuer.database.scan_iter("*"))
     for secret in (who.name, who.id_number, who.id_number[:14], who.address[:6], "2040-01-01"):
         assert secret.encode() not in dump
     assert b"\xff\xd8\xff" not in dump
@@ -177,7 +177,7 @@ def test_a_process_that_dies_is_taken_over_at_once_by_the_same_request(
     card = issuer.issue(person())
     assert card.status is Status.ACTIVE
     assert enrolled(issuer) == [card.credential_id]
-    assert {issuer.database.ttl(key) for key in issuer.database.keys("*")} == {-1}
+    assert {issuer.database.ttl(key) for key in issuer.database.scan_iter("*")} == {-1}
     assert issuer.findings() == []
 
 
@@ -231,7 +231,7 @@ def test_a_pending_card_can_do_nothing(issuer: Issuer) -> None:
 def test_no_card_without_a_portrait(issuer: Issuer, portrait: bytes) -> None:
     with pytest.raises(UnavailableError):
         issuer.issue(person(portrait=portrait))
-    assert issuer.database.keys("{b*") == []
+    assert not list(issuer.database.scan_iter("{b*"))
     assert issuer.cards.of(ANNA) is None
 
 
@@ -245,7 +245,7 @@ def test_a_light_card_takes_less_than_700_bytes(issuer: Issuer) -> None:
     issuer.issue(person(1), "oFirst-28-characters-openid0")
     record = [
         key
-        for key in issuer.database.keys("*")
+        for key in issuer.database.scan_iter("*")
         if b":c:" in key or b"{id:" in key or b":card" in key or b":head" in key
     ]
     assert len(record) == 4

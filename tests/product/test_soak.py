@@ -1,0 +1,17 @@
+"""Half a minute of the soak: what leaks at once is found at once (`make soak` takes an hour)."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import soak
+
+
+@pytest.mark.timeout(240)
+def test_nothing_leaks_in_half_a_minute_of_mixed_load() -> None:
+    samples = soak.soak(0.5, say=lambda _: None)
+    found = {each.what: each for each in soak.judge(samples)}
+    for what in ("descriptors they grow by", "keys without an end, for each request"):
+        assert found[what].holds, found[what]
+    assert found["answers of 5xx"].found == 0
+    assert samples[-1].requests > 100
