@@ -358,7 +358,7 @@ class TestCard:
         assert world.services.cards.of(holder.holder) is not None
 
     def test_upgrade_says_where(self, holder: Phone) -> None:
-        assert "芯片" in holder.say("升级")
+        assert "绑定码" in holder.say("升级")
 
     @pytest.mark.parametrize("word", ["我的证件", "记录", "冻结", "解冻", "升级"])
     def test_without_a_card(self, phone: Phone, word: str) -> None:
