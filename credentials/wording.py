@@ -31,6 +31,7 @@ from texts import DEFAULT_LANGUAGE, LANGUAGES, Texts
 
 CHANGED, NUMBER = "{texts}:changed", "{texts}:number"
 LOOK_SECONDS = 1.0
+PATIENCE_SECONDS = 0.2
 LONGEST = 600
 MOST_HISTORY = 50
 log = structlog.get_logger("credentials.wording")
@@ -73,6 +74,7 @@ class LiveTexts(Texts):
         self._clock = clock
         self._lock = threading.Lock()
         self._looked = float("-inf")
+        self._reading: threading.Thread | None = None
         self._number = b""
         self._changed: dict[tuple[str, str], str] = {}
 
@@ -143,7 +145,11 @@ class LiveTexts(Texts):
         return [Version(**json.loads(version)) for version in found]
 
     def _look(self) -> None:
-        """Read the changes anew if there are others, at most once a second."""
+        """Have the changes read anew if there are others, at most once a second.
+
+        A refusal because of a slow Redis is made of sentences, too, and must not wait for it
+        again: after a moment this goes on with what is known, and the reading ends by itself.
+        """
         now = self._clock()
         if now - self._looked < LOOK_SECONDS:
             return
@@ -151,20 +157,25 @@ class LiveTexts(Texts):
             if now - self._looked < LOOK_SECONDS:
                 return
             self._looked = now
-            try:
-                with guard():
-                    number = self._redis.get(NUMBER)
-                    if (number or b"") == self._number:
-                        return
-                    found: Any = self._redis.hgetall(CHANGED)
-            except UnavailableError:
-                log.warning("texts not looked at")
-                return
-            pairs = (
-                (field.decode().partition("|"), text.decode()) for field, text in found.items()
-            )
-            self._changed = {(language, key): text for (language, _, key), text in pairs}
-            self._number = number if isinstance(number, bytes) else b""
+            if self._reading is None or not self._reading.is_alive():
+                self._reading = threading.Thread(target=self._read, name="texts", daemon=True)
+                self._reading.start()
+            reading = self._reading
+        reading.join(PATIENCE_SECONDS)
+
+    def _read(self) -> None:
+        try:
+            with guard():
+                number = self._redis.get(NUMBER)
+                if (number or b"") == self._number:
+                    return
+                found: Any = self._redis.hgetall(CHANGED)
+        except UnavailableError:
+            log.warning("texts not looked at")
+            return
+        pairs = ((field.decode().partition("|"), text.decode()) for field, text in found.items())
+        self._changed = {(language, key): text for (language, _, key), text in pairs}
+        self._number = number if isinstance(number, bytes) else b""
 
 
 def placeholders(text: str) -> frozenset[str]:
