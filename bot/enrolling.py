@@ -84,7 +84,7 @@ class Enrolling:
             told["step"] = "photo"
         elif step in CHECK_STEPS:
             told |= {"step": "checking", "ahead": self._talk.ahead(holder)}
-        elif step == IN_REVIEW:
+        elif step in IN_REVIEW:
             told["step"] = "review"
         return told
 

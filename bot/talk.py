@@ -49,7 +49,7 @@ FACE_WORKS: Final = frozenset(
 LONG_LINE: Final = 3  # so many jobs before one's own, and the place is told
 QUIET: Final = "page"  # in `Turn.extra`: it came from a page, which shows the answer itself
 UNAVAILABLE: Final = Outcome("unavailable")
-IN_REVIEW: Final = "in_review"
+IN_REVIEW: Final = frozenset({"in_review", "upgrade_in_review"})
 ERASED: Final = "chat.delete.erased"
 HEARD_IN_HELP: Final = frozenset({"freeze", "approve", "deny", "deny_and_freeze"})
 """What a person's word still does while an operator has the talk: what cannot wait."""
@@ -152,7 +152,7 @@ class Talk:
             move = self._work_off(move)
             replies = self._render(move)
             self._outbox.put(holder, replies, f"job:{job_id}")
-            if name in FACE_WORKS or name == IN_REVIEW:
+            if name in FACE_WORKS | IN_REVIEW:
                 self._services.frames.tell(holder, job_id, _text_of(replies))
             self._start_jobs(move, job_id)
             self._keep(taken, move, answered(replies, conversation, now))
@@ -422,7 +422,7 @@ class Talk:
     def _do_review_decided(self, holder: Mapping[str, str]) -> None:
         """Reviewers decided: the conversation that waits for them hears it."""
         conversation = self._conversations.look(Holder(**holder))
-        if conversation.step == IN_REVIEW and conversation.job:
+        if conversation.step in IN_REVIEW and conversation.job:
             self._do_work(holder, conversation.job)
 
     def _do_errand(self, holder: Mapping[str, str], errand: str, key: str) -> None:

@@ -26,6 +26,8 @@ UPGRADED: Final[dict[str, Where]] = {  # where both ways of checking a face lead
     "poor": to("upgrade_face_check", "chat.face.poor"),
     "gone": to("upgrade_face_check", "chat.face.gone"),
     "no_match": to("upgrade_face_check", "chat.face.no_match"),
+    "suspect": to("upgrade_face_check", "face.suspect"),
+    "review": "upgrade_in_review",
     "cooling": done("upgrade.cooling"),
     "portrait": done("chat.face.portrait"),
     "changed": done("upgrade.changed"),
@@ -388,6 +390,23 @@ DIALOG: Final = Dialog(
             kinds=frozenset(Kind),
             takes=answers.anything,
             leads={"again": "upgrade_challenge"},
+        ),
+        "upgrade_in_review": Work(
+            says="face.review",
+            does=upgrading.hear_decision,
+            leads={
+                **{name: UPGRADED[name] for name in ("bound", "upgraded", "over", "changed")},
+                **{name: UPGRADED[name] for name in ("pin", "pin_later")},
+                "rejected": done("upgrade.review.rejected"),
+                "expired": done("upgrade.review.expired"),
+                "unavailable": "upgrade_review_out",
+            },
+        ),
+        "upgrade_review_out": Ask(
+            says="chat.face_out",
+            kinds=frozenset(Kind),
+            takes=answers.anything,
+            leads={"again": "upgrade_in_review"},
         ),
         # Deleting the card.
         "delete": Work(

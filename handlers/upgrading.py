@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from credentials.attestation import UpgradeError
 from credentials.errors import CredentialError, NoCardError, RefusalError, UnavailableError
-from credentials.model import Level, Status
+from credentials.model import Level, Person, Status
 from credentials.upgrade import BINDINGS, Identity
-from faces import compare, liveness, photo, selfie, video
-from faces.errors import PhotoError, VideoError
-from faces.gestures import Gesture
-from handlers.proofing import DAY_SECONDS, FACE_ATTEMPTS, FACE_PAUSE_SECONDS
-from handlers.steps import MediaError, Outcome, Task, Word, outcomes
+from handlers import judging
+from handlers.judging import Errand
+from handlers.proofing import FACE_ATTEMPTS
+from handlers.steps import Outcome, Task, outcomes
 
 PIN: Final = "pin"
-Look = Callable[[selfie.Measured], tuple[compare.Comparison | None, str]]
-"""Compares with the portrait; with the reason, or '', why it is not the living person."""
 
 
 @outcomes("begun", "waiting", "upgraded", "frozen", "ended", "none", "cooling")
@@ -54,92 +50,53 @@ def begin_pin(task: Task) -> Outcome:
     return Outcome("begun", _given(known, PIN))
 
 
-UPGRADE_OUTCOMES: Final = (
-    "bound", "upgraded", "over", "pin", "pin_later", "poor", "gone", "no_match", "cooling",
-    "portrait", "changed", "unavailable",
-)  # fmt: skip
+UPGRADE_OUTCOMES: Final = ("bound", "upgraded", "over", "pin", "pin_later", *judging.OUTCOMES)
 
 
 @outcomes(*UPGRADE_OUTCOMES)
 def match_photo(task: Task) -> Outcome:
     """One photo against the registry's portrait, and the binding if they match."""
-
-    def look(portrait: selfie.Measured) -> tuple[compare.Comparison, str]:
-        found = selfie.measure(task.fetch(str(task.given["photo"]), photo.MAX_BYTES))
-        return compare.compare(found.template, portrait.template), ""
-
-    return _prove(task, look)
+    return judging.judge_photo(task, STRENGTHENING)
 
 
 @outcomes(*UPGRADE_OUTCOMES)
 def match_challenge(task: Task) -> Outcome:
     """The challenge's photos, or its video, and the portrait, and the binding if they match."""
-    asked = [Gesture(gesture) for gesture in _list(task, "gestures")]
-
-    def look(portrait: selfie.Measured) -> tuple[compare.Comparison | None, str]:
-        if task.given.get("video"):
-            data = task.fetch(str(task.given["video"]), video.MAX_BYTES)
-            result = liveness.check_video(asked, data, portrait.template)
-        else:
-            photos = [task.fetch(frame, photo.MAX_BYTES) for frame in _list(task, "frames")]
-            result = liveness.check_photos(asked, photos, portrait.template)
-        return result.comparison, "" if result.live else result.reasons[0]
-
-    return _prove(task, look)
+    return judging.judge_challenge(task, STRENGTHENING)
 
 
-def _prove(task: Task, look: Look) -> Outcome:  # noqa: PLR0911 - one for each way it can end
-    """Is it the living holder?
+@outcomes(
+    "bound", "upgraded", "over", "pin", "pin_later", "rejected", "expired", "changed",
+    "unavailable",
+)  # fmt: skip
+def hear_decision(task: Task) -> Outcome:
+    """What the reviewers decided of the face, and the binding if they approved.
 
-    1. The account is not in a pause, and the card not stopped meanwhile.
-    2. The authority still knows the holder, and gives the portrait.
-    3. The photo can be used; if not, that costs no attempt.
-    4. It is the person of the portrait; if not, that costs one.
-    5. What the face was looked at for is done.
+    They may take longer than an upgrade lasts. Then another one begins, with the face bound
+    in it: chip and fingerprint are read again.
     """
-    stopped = _stopped(task)  # 1
-    if stopped:
-        return stopped if stopped.name == "cooling" else Outcome("changed")
+    return judging.hear_review(task, REVIEWED)
+
+
+def _person(task: Task) -> Person | Outcome:
+    """The holder, as the authority says now; with the consent to look at the face."""
+    card = task.services.cards.of(task.holder)
+    if card is None or card.status is not Status.ACTIVE:
+        return Outcome("changed")  # stopped meanwhile
     try:
         known = task.services.upgrades.identity(task.holder)
-        person = task.services.authority.check(known.name, known.id_number)  # 2
     except UnavailableError:
         return Outcome("unavailable")
     except CredentialError:
         return Outcome("changed")
     if not any(consent.kind == "face" for consent in known.consents):
-        return Outcome("changed")  # no face is looked at without its consent
-    try:
-        portrait = selfie.measure(person.portrait)
-    except PhotoError:
-        return Outcome("portrait")
-    try:
-        comparison, reason = look(portrait)  # 3
-    except MediaError as error:
-        return Outcome("gone" if error.code == "gone" else "unavailable")
-    except PhotoError as error:
-        return Outcome("poor", values={"advice": Word(f"chat.photo.{error.code}")})
-    except VideoError as error:
-        return Outcome("poor", values={"advice": Word(f"chat.video.{error.code}")})
-    if reason or comparison is None or not comparison.match:  # 4
-        return _missed(task, reason)
-    evidence = {"distance": f"{comparison.distance:.3f}", "liveness": task.liveness}
-    return _strengthen(task, evidence)  # 5
+        return Outcome("changed")
+    return judging.asked_of_authority(task, known.name, known.id_number)
 
 
-def _missed(task: Task, reason: str) -> Outcome:
-    allowance = task.services.limits.attempt(
-        "face", task.holder.tag, FACE_ATTEMPTS, DAY_SECONDS, FACE_PAUSE_SECONDS
-    )
-    if not allowance.allowed or allowance.left == 0:
-        allowance = task.services.limits.look("face", task.holder.tag, FACE_ATTEMPTS)
-        return Outcome("cooling", values={"minutes": allowance.wait_minutes})
-    why = Word(f"chat.missed.{reason or 'not_the_portrait'}")
-    return Outcome("no_match", values={"left": allowance.left, "why": why})
-
-
-def _strengthen(task: Task, evidence: dict[str, str]) -> Outcome:
+def _strengthen(task: Task, person: Person, evidence: dict[str, str]) -> Outcome:
     """What the face was looked at for: the third binding, or a new PIN."""
+    task.services.templates.settle(person.id_number)
     task.services.limits.forget("face", task.holder.tag)
     try:
         if task.given.get("for") == PIN:
@@ -158,6 +115,18 @@ def _strengthen(task: Task, evidence: dict[str, str]) -> Outcome:
     bound = under_way.bound if under_way else {}
     missing = tuple(name for name in BINDINGS if name not in bound)
     return Outcome("bound", values={"left": _names(task, missing), "link": task.card_page})
+
+
+def _strengthen_later(task: Task, person: Person, evidence: dict[str, str]) -> Outcome:
+    """The same after a review, in an upgrade that is begun anew if the other one is over."""
+    if task.given.get("for") != PIN:
+        try:
+            task.services.upgrades.open(task.holder)
+        except UnavailableError:
+            return Outcome("unavailable")
+        except CredentialError:
+            return Outcome("changed")
+    return _strengthen(task, person, evidence)
 
 
 def _renew_pin(task: Task, evidence: dict[str, str]) -> Outcome:
@@ -187,6 +156,8 @@ def _given(known: Identity, purpose: str) -> dict[str, object]:
     """What the face check needs to know; name and number are read again from the card."""
     return {
         "for": purpose,
+        "suspected": None,
+        "review": None,
         "consents": [
             {"kind": consent.kind, "version": consent.version, "at": consent.at}
             for consent in known.consents
@@ -200,6 +171,5 @@ def _names(task: Task, bindings: tuple[str, ...]) -> str:
     return comma.join(say(task.language, f"upgrade.binding.{name}") for name in bindings)
 
 
-def _list(task: Task, key: str) -> list[str]:
-    value = task.given.get(key)
-    return [str(part) for part in value] if isinstance(value, list) else []
+STRENGTHENING: Final = Errand(_person, _strengthen)
+REVIEWED: Final = Errand(_person, _strengthen_later)
