@@ -90,6 +90,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def await_port(port: int) -> None:
+    """Return when something listens on a port of 127.0.0.1.
+
+    Raises:
+        RuntimeError: when nothing does in time.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.closing(socket.socket()) as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"nothing listens on port {port}")
+
+
 @contextlib.contextmanager
 def server(target: str, environment: Mapping[str, str], *, workers: int = 1) -> Iterator[int]:
     """A WSGI factory `module:function` under granian, one thread a worker; yields its port."""

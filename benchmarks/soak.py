@@ -14,7 +14,6 @@ import contextlib
 import dataclasses
 import os
 import random
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ import numpy as np
 import psutil
 
 from benchmarks import stage
-from benchmarks.harness import RESULTS, START_SECONDS, drive, free_port, machine, post, publish
+from benchmarks.harness import RESULTS, await_port, drive, free_port, machine, post, publish
 from credentials.model import Holder
 
 HOLDERS = 200
@@ -131,7 +130,7 @@ def judge(samples: Sequence[Sample]) -> list[Verdict]:
     early = float(np.median([each.p99_ms for each in kept[:half]]))
     late = float(np.median([each.p99_ms for each in kept[half:]]))
     return [
-        Verdict("MB that the web processes grow by", grows(lambda s: s.web_mb), max(5.0, 10 * hours)),
+        Verdict("MB the web processes grow by", grows(lambda s: s.web_mb), max(5.0, 10 * hours)),
         Verdict("descriptors they grow by", grows(lambda s: s.descriptors), 3),
         Verdict(
             "bytes in Redis for each request", grows(lambda s: s.redis_mb) * 1e6 / scans,
@@ -212,21 +211,11 @@ def _web(scene: stage.Stage) -> Iterator[tuple[int, psutil.Process]]:
         program = [sys.executable, str(Path(__file__).parent.parent / "app.py"), "web"]
         process = subprocess.Popen(program, env={**os.environ, **scene.environment, **settings})
         try:
-            _until_ready(port)
+            await_port(port)
             yield port, psutil.Process(process.pid)
         finally:
             process.terminate()
             process.wait(20)
-
-
-def _until_ready(port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.closing(socket.socket()) as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise RuntimeError("the web did not start")
 
 
 def _sample(  # noqa: PLR0917 - one look at everything

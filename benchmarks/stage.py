@@ -125,6 +125,20 @@ def text_turns(count: int, text: str) -> list[bytes]:
     return made
 
 
+def again(request: bytes) -> bytes:
+    """The same push, sent once more by the platform: another nonce around the same message."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    encrypted = body.partition(b"<Encrypt><![CDATA[")[2].partition(b"]]>")[0].decode()
+    query = dict(
+        part.split("=", 1) for part in head.split()[1].decode().partition("?")[2].split("&")
+    )
+    message = crypto.Envelope(TOKEN, AES_KEY, APP_ID).open(
+        encrypted, query["msg_signature"], query["timestamp"], query["nonce"]
+    )
+    openid = query["openid"]
+    return push(message, str(random.getrandbits(34)), openid)
+
+
 def push(message: str, nonce: str, openid: str) -> bytes:
     """The request of a safe-mode push."""
     timestamp = str(int(time.time()))

@@ -1,0 +1,67 @@
+"""SIGTERM under load: what the web has begun it answers, and what it cannot take it refuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+
+from benchmarks import stage
+from benchmarks.harness import await_port, free_port
+from tests.product.actors import ROOT
+
+
+def test_every_request_that_was_taken_is_answered() -> None:
+    with stage.stage() as scene:
+        holders = scene.holders(60)
+        key = scene.services.verifiers.add("drain", ["internet_cafe"])[1]
+        codes = [scene.services.cards.mint(holder).code for holder in holders]
+        port = free_port()
+        web = subprocess.Popen(
+            [sys.executable, str(Path(ROOT) / "app.py"), "web"],
+            env={**os.environ, **scene.environment, "PORT": str(port), "WEB_WORKERS": "1"},
+        )
+        answers: list[int] = []
+        torn: list[str] = []
+        some = threading.Event()
+
+        def scan(share: list[str]) -> None:
+            """Each scan on a connection of its own, until nobody listens any more."""
+            for code in share:
+                try:
+                    answer = httpx.post(
+                        f"http://127.0.0.1:{port}/api/v1/verifications",
+                        json={"code": code, "purpose": "internet_cafe"},
+                        headers={"Authorization": f"Bearer {key}"},
+                        timeout=20,
+                    )
+                except httpx.ConnectError:
+                    return  # never taken
+                except httpx.HTTPError as error:
+                    torn.append(type(error).__name__)
+                    return
+                answers.append(answer.status_code)
+                if len(answers) == 10:
+                    some.set()
+
+        try:
+            await_port(port)
+            desks = [threading.Thread(target=scan, args=(codes[at::4],)) for at in range(4)]
+            for desk in desks:
+                desk.start()
+            assert some.wait(30)
+            web.send_signal(signal.SIGTERM)
+            for desk in desks:
+                desk.join(40)
+            assert web.wait(20) == 0
+        finally:
+            web.kill()
+        used = len(scene.services.verifications.recent_everywhere(100))
+        assert set(answers) == {200}
+        assert used <= len(answers) + len(torn)
+        assert torn == []
