@@ -191,7 +191,8 @@ class Verifications:
                 raise RefusalError((status or Status.REVOKED).value)
             wanted = self._granted(verifier, asked["pu"].decode())
             sealed, portrait = glance.record.get("e", b""), self._portrait(credential_id, wanted)
-            attributes = self._disclosed(credential_id, wanted, sealed, portrait, glance.now)
+            known = record.unseal(self._sealer, credential_id, sealed)
+            attributes = self._disclosed(credential_id, wanted, known, portrait, glance.now)
         return _verification(verification_id, asked, state, attributes)
 
     def approve(self, holder: Holder, verification_id: str, pin: str = "") -> None:
@@ -280,16 +281,22 @@ class Verifications:
         }  # fmt: skip
         state = State(outcome)
         attributes: Mapping[str, object] = {}
+        known: record.Sealed | None = None
         if state is State.ACCEPTED:
-            attributes = self._disclosed(credential_id, wanted, sealed, portrait or None, now)  # 11
+            known = record.unseal(self._sealer, credential_id, sealed)  # 11
+            attributes = self._disclosed(credential_id, wanted, known, portrait or None, now)
         verification = _verification(verification_id, stored, state, attributes)
-        self._tell(credential_id, sealed, verification, asked)
+        self._tell(credential_id, known or sealed, verification, asked)
         return verification
 
     def _disclosed(
-        self, credential_id: str, wanted: Purpose, sealed: bytes, portrait: bytes | None, now: int
+        self,
+        credential_id: str,
+        wanted: Purpose,
+        known: record.Sealed,
+        portrait: bytes | None,
+        now: int,
     ) -> Mapping[str, object]:
-        known = record.unseal(self._sealer, credential_id, sealed)
         picture = (
             self._sealer.unseal(record.portrait_name(credential_id), portrait) if portrait else None
         )
@@ -313,10 +320,16 @@ class Verifications:
         return scans[:limit]
 
     def _tell(
-        self, credential_id: str, sealed: bytes, verification: Verification, asked: dict[str, str]
+        self,
+        credential_id: str,
+        known: record.Sealed | bytes,
+        verification: Verification,
+        asked: dict[str, str],
     ) -> None:
         try:
-            holder = record.unseal(self._sealer, credential_id, sealed).holder
+            if isinstance(known, bytes):
+                known = record.unseal(self._sealer, credential_id, known)
+            holder = known.holder
             self._told(
                 Receipt(
                     holder=holder,
