@@ -6,14 +6,19 @@ Run it by itself (`python -m benchmarks.flow`): a Redis of its own, nothing else
 from __future__ import annotations
 
 import dataclasses
+import logging
 import random
 import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import redis
+import structlog
 
 from benchmarks.harness import publish, table
 from bot.behind import Behind
@@ -28,6 +33,7 @@ from handlers.dialog import DIALOG
 from tests.bot.talking import World, make_world
 from tests.credentials.issuer import ring
 from tests.product.crowd import play
+from web import console_flow
 
 TURNS = 150
 ROUNDS = 7
@@ -72,8 +78,8 @@ def main() -> None:
         "flow",
         table(
             "What the operators' figures cost",
-            f"Median of {ROUNDS} rounds in turn (A B A B …), {TURNS} turns each, over a socket; seconds of a turn "
-            "are the process's own work (CPU), of pages wall time.",
+            f"Median of {ROUNDS} rounds in turn (A B A B …), {TURNS} turns each, over a "
+            "socket; seconds of a turn are the process's own work (CPU), of pages wall time.",
             ("what", "time", "limit or cost"),
             rows,
         ),
@@ -118,7 +124,7 @@ def _page(database: redis.Redis) -> float:
     now, dice = time.time(), random.Random(1)
     for day in range(DAYS):
         name = time.strftime("%Y%m%d", time.gmtime(now - 86400 * day))
-        counts: dict[str, int] = {}
+        counts: dict[Any, Any] = {}
         for language in ("zh_CN", "en", "id"):
             for channel in ("wechat", "alipay"):
                 mark = f"{language}/{channel}/1"
@@ -130,12 +136,12 @@ def _page(database: redis.Redis) -> float:
                     for key in range(8):
                         counts[f"{mark}|k|{end}|chat.sentence.{key}"] = share // 50
                 counts[f"{mark}|e|match_photo|issued"] = share
-        database.hset(f"{{flow}}:real:d:{name}", mapping=dict(counts))
-    end = (now // 86400 + 1) * 86400
+        database.hset(f"{{flow}}:real:d:{name}", mapping=counts)
+    until = (now // 86400 + 1) * 86400
     times = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        for last in (end, end - 30 * 86400):
+        for last in (until, until - 30 * 86400):
             flow = figures.read(last - 30 * 86400, last)
             for step in order:
                 flow.median(step)
@@ -174,24 +180,68 @@ def _live(database: redis.Redis) -> tuple[float, float]:
 
 
 def _crowd(database: redis.Redis, url: str) -> None:
-    """Play 5,000 people and hold the figures against their own log."""
+    """Play 5,000 people and hold each of the console's figures against their own log."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     began = time.perf_counter()
     world = make_world(database, url)
     log = play(world, CROWD)
-    now = time.time()
+    took, now = time.perf_counter() - began, time.time()
     flow = world.conversations.figures.read(now - 86400, now + 3600)
-    order = [name for name in ways(DIALOG) if name != DIALOG.home]
-    came = {step: flow.entered(step) for step in order if flow.entered(step)}
+    steps = console_flow.steps_of(flow, list(ways(DIALOG)))
     turned = {
         (step, key): count for step, keys in flow.turned.items() for key, count in keys.items()
     }
     where = {place.holder.openid: place for place in world.conversations.live(CROWD)}
-    print(f"{log.people} people, {log.turns} turns in {time.perf_counter() - began:.0f} s")
-    print("came:", "equal" if came == dict(log.came) else (came, dict(log.came)))
-    print("sentences:", "equal" if turned == dict(log.turned) else (turned, dict(log.turned)))
-    print("there:", {name: place.step for name, place in where.items()} == log.there)
-    print("stuck:", {name for name, place in where.items() if place.stuck} == log.stuck)
-    print("human:", {name for name, place in where.items() if place.human} == log.human)
+    rows = [
+        *(
+            _equal(f"{name}, by step", _some(steps, field), dict(counted))
+            for name, field, counted in (
+                ("came", "entered", log.came),
+                ("went on", "onward", log.onward),
+                ("went back", "back", log.back),
+                ("ended without a card", "ended", log.ended),
+                ("are there now", "there", Counter(log.there.values())),
+            )
+        ),
+        _equal("could not get past a sentence, by step and sentence", turned, dict(log.turned)),
+        _equal(
+            "live list: who is at which step",
+            Counter(f"{name} {place.step}" for name, place in where.items()),
+            Counter(f"{name} {step}" for name, step in log.there.items()),
+        ),
+        _equal(
+            "live list: stuck",
+            Counter(name for name, place in where.items() if place.stuck),
+            Counter(log.stuck),
+        ),
+        _equal(
+            "live list: asked for a human",
+            Counter(name for name, place in where.items() if place.human),
+            Counter(log.human),
+        ),
+    ]
+    publish(
+        "crowd",
+        table(
+            "The console's figures against a crowd's own log",
+            f"{log.people:,} people, {log.turns:,} turns in {took:.0f} s, one after the other; the "
+            "log is kept from what each person's plan says. Photos are left out, so nobody gets "
+            "as far as a card (`python -m benchmarks.flow crowd`).",
+            ("what", "console", "log", "equal, each for itself"),
+            rows,
+        ),
+    )
+
+
+def _some(rows: Sequence[console_flow.Row], field: str) -> dict[str, int]:
+    return {row.step: getattr(row, field) for row in rows if getattr(row, field)}
+
+
+def _equal(what: str, shown: Mapping[Any, int], counted: Mapping[Any, int]) -> list[str]:
+    """A row: both sums, and whether every single figure is the same."""
+    unlike = [key for key in {*shown, *counted} if shown.get(key, 0) != counted.get(key, 0)]
+    said = f"no: {', '.join(map(str, sorted(map(str, unlike))[:5]))}" if unlike else "yes"
+    return [what, f"{sum(shown.values()):,}", f"{sum(counted.values()):,}", said]
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def register(
             """Show the figure and the table of one period against the one before."""
             period, chosen = _chosen(source)
             now, before = _both(source, PERIODS[period], chosen)
-            rows, earlier = _rows(now, order), {row.step: row for row in _rows(before, order)}
+            rows, earlier = steps_of(now, order), {row.step: row for row in steps_of(before, order)}
             values = {
                 "rows": rows,
                 "earlier": earlier,
@@ -150,7 +150,7 @@ def register(
                 for key, count in turned[:SENTENCES]
                 if key in services.texts
             ]
-            (row,) = (row for row in _rows(now, order) if row.step == step)
+            (row,) = (row for row in steps_of(now, order) if row.step == step)
             return render_template(
                 "console_flow_step.html",
                 place="flow",
@@ -169,7 +169,7 @@ def register(
             services.audit.note("exported", actor(), "flow", period=period)
             now, _ = _both(source, PERIODS[period], chosen)
             head = [field.name for field in dataclasses.fields(Row)]
-            return table("flow", head, (dataclasses.astuple(row) for row in _rows(now, order)))
+            return table("flow", head, (dataclasses.astuple(row) for row in steps_of(now, order)))
 
         @routes.get("/plotly.js")
         def plotly() -> BaseResponse:
@@ -248,7 +248,7 @@ def _link_colour(target: str) -> str:
     )
 
 
-def _rows(counts: Counts, order: Sequence[str]) -> list[Row]:
+def steps_of(counts: Counts, order: Sequence[str]) -> list[Row]:
     """Each step's figures, in the dialog's order; home is not a step to be stuck at."""
     place = {name: number for number, name in enumerate(order)}
     rows = []
