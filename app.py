@@ -35,6 +35,7 @@ from bot.wechat import menu, webhook
 from bot.wechat.channel import WeChatChannel
 from bot.wechat.jssdk import JsSdk
 from bot.wechat.mini import MiniProgram
+from bot.wechat.quota import Quotas
 from bot.wechat.tokens import seconds_left
 from commands import (
     audit,
@@ -85,6 +86,7 @@ from web import (
     holder,
     join,
     mini,
+    offline,
     pages,
     reviews,
     scan,
@@ -96,6 +98,7 @@ from web import (
 from web.condition import Condition, Gauge, check_audit, of_audit, of_keys, of_redis
 from web.console_shared import Register
 
+QUOTA_CODES = ("45009", "45015", "45047")  # the day's calls, the window, its messages
 MENU_SECONDS = 100  # one worker a round asks the platform for its menus
 logger = structlog.get_logger("app")
 
@@ -218,7 +221,10 @@ def create_app(settings: Settings) -> Flask:
         refused=UnreachableError,
         unavailable=PlatformUnavailableError,
         others={parts.alipay.browser: parts.alipay} if parts.alipay else None,
-        more=enrol.EnrolPages(services, parts.enrolling).views(),
+        more=[
+            *enrol.EnrolPages(services, parts.enrolling).views(),
+            *offline.card_views(services),
+        ],
     )
     if parts.alipay:
         app.register_blueprint(alipay_webhook.blueprint(parts.talk.take, settings, services.redis))
@@ -231,6 +237,7 @@ def create_app(settings: Settings) -> Flask:
         desk.blueprint(services, _page_signer(parts), demo=settings.profile == "demo"),
         join.blueprint(services),
         shell.blueprint(services),
+        offline.blueprint(services),
         api.blueprint(services),
         terminal.blueprint(services),
         mini.blueprint(
@@ -256,9 +263,19 @@ def _condition(parts: Parts, app: Flask | None = None) -> Condition:
     services, settings = parts.services, parts.settings
     database, live, outbox = services.redis, parts.conversations, parts.outbox
 
+    quotas = Quotas(parts.channel.api, database, settings.wechat_app_id)
+
     def errors() -> dict[str, float]:
         found = outbox.figures()
-        return {code: float(n) for code, n in found.items() if code != "dead"}
+        return {code: float(n) for code, n in found.items() if code.isalnum() and code != "dead"}
+
+    def kept() -> dict[str, float]:
+        found = outbox.figures()
+        return {name[5:]: float(n) for name, n in found.items() if name.startswith("kept:")}
+
+    def bounded() -> dict[str, float]:
+        found = outbox.figures(2)  # this hour and the one before
+        return {code: float(found.get(code, 0)) for code in QUOTA_CODES}
 
     def queues(field: str) -> dict[str, float]:
         return {each.queue: float(getattr(each, field)) for each in parts.jobs.figures()}
@@ -267,6 +284,9 @@ def _condition(parts: Parts, app: Flask | None = None) -> Condition:
         [
             Gauge("webhook_seconds", lambda: health.latency(app, "/wechat", 0.95), "s", 1.0, 4.0),
             Gauge("platform_errors", errors, warn=50, bad=500),
+            Gauge("quota_refusals", bounded, warn=20, bad=200),
+            Gauge("quota_left", quotas.left, "share", warn=0.2, bad=0.05, low=True),
+            Gauge("messages_kept", kept, warn=50, bad=500),
             Gauge("dead_letters", lambda: float(outbox.figures(0)["dead"]), warn=1, bad=100),
             Gauge(
                 "token_seconds_left",
@@ -337,6 +357,7 @@ def _tend(parts: Parts) -> Callable[[], None]:
     services = parts.services
     told = alerts.webhook(parts.settings.alert_webhook)
     watch = alerts.Alerts(services.redis, _condition(parts), told)
+    quotas = Quotas(parts.channel.api, services.redis, parts.settings.wechat_app_id)
 
     show_menus = _show_menus(parts)
 
@@ -345,6 +366,7 @@ def _tend(parts: Parts) -> Callable[[], None]:
         show_menus()
         if watch.mine():
             check_audit(services.redis, services.audit)
+            quotas.renew()
             watch.check()
 
     return tend

@@ -8,7 +8,16 @@ from handlers.turn import Reply
 
 
 class ChannelError(Exception):
-    """The root of this package's errors about a platform."""
+    """The root of this package's errors about a platform; `code` is its number, if it gave one."""
+
+    def __init__(self, sentence: str = "", code: int = 0) -> None:
+        self.code = code
+        super().__init__(sentence)
+
+    @property
+    def label(self) -> str:
+        """What it is counted as: its number, or its kind where there is none."""
+        return str(self.code or type(self).__name__)
 
 
 class PlatformUnavailableError(ChannelError):
@@ -22,8 +31,7 @@ class NotDeliveredError(ChannelError):
     """
 
     def __init__(self, code: int, sentence: str) -> None:
-        self.code = code
-        super().__init__(f"{code}: {sentence}")
+        super().__init__(f"{code}: {sentence}", code)
 
 
 class UnreachableError(ChannelError):

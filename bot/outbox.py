@@ -26,7 +26,8 @@ yes and striking the message off therefore sends it again: a message twice is th
 | `{channel:openid}:outbox:errors` | list of what the platform answered lately; 20, seven days |
 | `{outbox}:waiting` | sorted set of `channel:openid` by when messages were last put or tried |
 | `{outbox}:dead` | list of sealed dead letters, newest first, at most 1000 |
-| `{outbox}:codes:<YYYYMMDDHH>` | hash: how often the platform answered with which code; nine days |
+| `{outbox}:codes:<YYYYMMDDHH>` | hash: how often the platform answered with which code, and \
+  `kept:<code>` how many messages had to be kept for it; nine days |
 """
 
 from __future__ import annotations
@@ -311,7 +312,7 @@ class Outbox:
         pipeline.rpush(key, f"{now:.3f}|{str(error)[:200]}")
         pipeline.ltrim(key, -MOST_FAILURES, -1)
         pipeline.expire(key, KEPT_SECONDS)
-        pipeline.hincrby(codes, str(getattr(error, "code", type(error).__name__)), 1)
+        pipeline.hincrby(codes, error.label, 1)
         pipeline.expire(codes, CODES_SECONDS)
         pipeline.execute()
 
@@ -343,9 +344,10 @@ class Outbox:
 
     def _keep_messages(self, holder: Holder, count: int, error: ChannelError) -> None:
         queue = _queue(holder)
-        lost = self._keep(
+        moved, lost = self._keep(
             keys=[queue, f"{queue}:tries", f"{queue}:kept"], args=[count, KEPT_SECONDS, MOST_KEPT]
         )
+        self._redis.hincrby(_codes(self._clock()), f"kept:{error.label}", moved)
         log.warning("message kept", reason=str(error))
         self._bury(holder, lost, f"more than {MOST_KEPT} messages were kept")
 

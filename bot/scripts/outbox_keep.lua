@@ -1,9 +1,10 @@
 -- Move messages from the queue's beginning to what is kept for the next turn.
 -- KEYS[1] queue, KEYS[2] tries, KEYS[3] kept
 -- ARGV[1] how many, or 0 for all; ARGV[2] seconds to keep them; ARGV[3] most that are kept
--- Returns the oldest ones that there was no room for.
+-- Returns how many were moved, and the oldest ones that there was no room for.
 local last = tonumber(ARGV[1]) - 1
-for _, message in ipairs(redis.call('LRANGE', KEYS[1], 0, last)) do
+local moved = redis.call('LRANGE', KEYS[1], 0, last)
+for _, message in ipairs(moved) do
   redis.call('RPUSH', KEYS[3], message)
 end
 if last < 0 then
@@ -15,8 +16,8 @@ redis.call('DEL', KEYS[2])
 redis.call('EXPIRE', KEYS[3], ARGV[2])
 local over = redis.call('LLEN', KEYS[3]) - tonumber(ARGV[3])
 if over <= 0 then
-  return {}
+  return {#moved, {}}
 end
 local lost = redis.call('LRANGE', KEYS[3], 0, over - 1)
 redis.call('LTRIM', KEYS[3], over, -1)
-return lost
+return {#moved, lost}

@@ -28,8 +28,7 @@ class RefusedError(ChannelError):
     """The platform refuses this call as it stands; the same call will be refused again."""
 
     def __init__(self, code: int, sentence: str) -> None:
-        self.code = code
-        super().__init__(f"{code}: {sentence}")
+        super().__init__(f"{code}: {sentence}", code)
 
 
 def meaning(error: ApiError | NoSuchCallError) -> ChannelError:
@@ -38,13 +37,13 @@ def meaning(error: ApiError | NoSuchCallError) -> ChannelError:
         return RefusedError(404, str(error))
     sentence = str(error).partition(": ")[2]
     if error.code in WORTH_RETRYING or error.code in TOKEN_REFUSED:
-        return PlatformUnavailableError(str(error))
+        return PlatformUnavailableError(str(error), error.code)
     if error.code in NOT_NOW:
         return NotDeliveredError(error.code, sentence)
     if error.code in NOBODY:
-        return UnreachableError(str(error))
+        return UnreachableError(str(error), error.code)
     if error.code in NO_MEDIA:
-        return MediaGoneError(str(error))
+        return MediaGoneError(str(error), error.code)
     return RefusedError(error.code, sentence)
 
 

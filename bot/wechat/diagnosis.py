@@ -13,13 +13,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 
 from bot.channel import ChannelError, PlatformUnavailableError
-from bot.wechat import crypto, menu
+from bot.wechat import crypto, menu, quota
 from bot.wechat.client import Api, RefusedError
 from bot.wechat.wire import ApiError, NoSuchCallError, Wire
 from texts import Texts
@@ -30,11 +30,6 @@ if TYPE_CHECKING:
 MOST_DRIFT = 60.0  # seconds; the webhook refuses a push that is five minutes off
 PATIENCE = 5.0
 FEW = 0.1  # of a day's calls
-QUOTAS = (
-    "/cgi-bin/stable_token",
-    "/cgi-bin/message/custom/send",
-    "/cgi-bin/media/upload",
-)
 WRONG_SECRET = (
     "WECHAT_APP_SECRET is not this account's, or was reset: copy it from 开发 > 基本配置."  # noqa: S105 - an advice
 )
@@ -159,7 +154,7 @@ def _refused(name: str, code: int, sentence: str) -> Finding:
 def _calls(settings: Settings, api: Api, texts: Texts) -> Iterator[Finding]:
     yield _asked("page signatures", functools.partial(_ticket, api))
     yield _asked("menu", functools.partial(_menu, api, texts))
-    for path in QUOTAS:
+    for path in quota.CALLS:
         yield _asked(f"quota of {path.rpartition('/')[2]}", functools.partial(_quota, api, path))
     yield _asked("platform's own look at the webhook", functools.partial(_looked_at, settings, api))
 
@@ -187,11 +182,10 @@ def _menu(api: Api, texts: Texts) -> Finding:
 
 
 def _quota(api: Api, path: str) -> Finding:
-    told = api.post("/cgi-bin/openapi/quota/get", {"cgi_path": path}).get("quota")
-    quota: dict[str, Any] = told if isinstance(told, dict) else {}
-    limit, left = quota.get("daily_limit"), quota.get("remain")
-    if not isinstance(limit, int) or not isinstance(left, int):
+    found = quota.ask(api, path)
+    if not found:
         return _unknown("", "the platform does not tell")
+    left, limit = found
     said = f"{left} of {limit} calls are left today"
     return _fine("", said) if left > FEW * limit else _wrong("", said, ADVICE[45009])
 

@@ -153,7 +153,7 @@ class Shared:
         except ChannelError as error:
             self._failed.note()
             log.error("no token", key=self._key, reason=str(error))  # noqa: TRY400 - told, not traced
-            raise PlatformUnavailableError(str(error)) from None
+            raise PlatformUnavailableError(str(error), error.code) from None
         self._failed.end()
         sealed = self._sealer.seal_json(self._key, {"token": token, "life": life})
         self._redis.set(self._key, sealed, px=max(1, int(life * 1000)))

@@ -28,8 +28,7 @@ class ApiError(ChannelError):
     """The platform answered with an errcode."""
 
     def __init__(self, code: int, sentence: str) -> None:
-        self.code = code
-        super().__init__(f"{code}: {sentence}")
+        super().__init__(f"{code}: {sentence}", code)
 
 
 class NoSuchCallError(ChannelError):
