@@ -7,8 +7,6 @@ that cannot be had is itself a finding: what cannot be seen is not well.
 |---|---|
 | `{health}:keys` | hash: when each version of the master keys was first seen |
 | `{health}:audit` | hash: at, place, entries, bad: how far the checking of the audit has come |
-| `{health}:alerts` | hash: the alerts that are on, with when they began |
-| `{health}:turn` | there while a process has taken the two-minute turn |
 """
 
 from __future__ import annotations
