@@ -22,7 +22,9 @@ def encode(pixels: Pixels, face: Face) -> Template:
     The face is aligned by five landmarks (eye corners, nose), as the threshold was measured.
     """
     shape = models.five_points()(pixels, rectangle(face))
-    return np.array(models.encoder().compute_face_descriptor(pixels, shape), dtype=np.float64)
+    with models.in_use:
+        found = models.encoder().compute_face_descriptor(pixels, shape)
+    return np.array(found, dtype=np.float64)
 
 
 def pack(template: Template) -> bytes:

@@ -75,7 +75,8 @@ def weak_faces(pixels: Pixels, least: float) -> tuple[Face, ...]:
 
 def _detect(image: Image.Image, ratio: float, upsample: int, least: float) -> tuple[Face, ...]:
     """Faces of at least this score, the largest first, in pixels `ratio` times as fine."""
-    boxes, scores, _ = models.detector().run(np.asarray(image), upsample, min(least, 0.0))
+    with models.in_use:
+        boxes, scores, _ = models.detector().run(np.asarray(image), upsample, min(least, 0.0))
     faces = [
         Face(
             round(box.left() * ratio),

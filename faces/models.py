@@ -2,15 +2,22 @@
 
 `face_recognition` finds a face and encodes it in several passes over the whole picture; here its
 detector, landmark predictors and encoder are called directly, each once. They take 150 MB.
+
+Detector and encoder write into themselves while they work, and let other threads run meanwhile:
+two threads in one of them give each other's faces, or end the process. Whoever calls one of
+these two holds `in_use`.
 """
 
 from __future__ import annotations
 
 import functools
+import threading
 import warnings
-from typing import Any
+from typing import Any, Final
 
 from PIL import ImageFile
+
+in_use: Final = threading.Lock()
 
 
 @functools.cache
