@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
 from commands.player.line import ACCOUNT, Line, LineError
-from commands.player.people import OTHER_PHOTO, PHOTO, Player, Turn
+from commands.player.people import HELD, OTHER_PHOTO, PHOTO, Player, Turn
 from commands.player.platform import Platform
 
 
@@ -30,6 +30,7 @@ class Tally:
     errors: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     lost: list[str] = dataclasses.field(default_factory=list)
     doubled: list[str] = dataclasses.field(default_factory=list)
+    held: set[str] = dataclasses.field(default_factory=set)
     redelivered: int = 0
     pushes: int = 0
     began: float = 0.0
@@ -66,19 +67,23 @@ class Ear:
         """A turn begins: what comes from here on may repeat what was said before."""
         self._turn = len(self._heard)
 
-    async def wait_for(self, part: str, seconds: float) -> bool:
-        """Wait for a message with these words, read on from the last one that was waited for."""
+    async def wait_for(self, parts: str, seconds: float) -> str:
+        """Wait for a message with some of these words, behind the last one that was waited for.
+
+        Returns:
+            The message, or nothing when none came.
+        """
         try:
             async with asyncio.timeout(seconds):
                 while True:
                     for place in range(self._read, len(self._heard)):
-                        if part in self._heard[place]:
+                        if any(part in self._heard[place] for part in parts.split("|")):
                             self._read = place + 1
-                            return True
+                            return self._heard[place]
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
-            return False
+            return ""
 
 
 class Game:
@@ -165,7 +170,10 @@ class Game:
         told = await asyncio.gather(*(self._push(player, message) for _ in range(copies)))
         webhook = time.monotonic() - due
         self.tally.webhook.append(webhook)
-        good = any(told) and await ear.wait_for(expects, self._patience)
+        came = await ear.wait_for(expects, self._patience) if any(told) else ""
+        if HELD in came:
+            self.tally.held.add(player.openid)
+        good = bool(came)
         answered = time.monotonic() - due
         if good:
             self.tally.answers.append(answered)

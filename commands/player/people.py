@@ -15,6 +15,7 @@ from credentials import id_number
 
 SURNAMES = "李王张刘陈杨黄赵周吴徐孙马朱胡郭何高林罗"
 GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰涛明超霞平刚桂英华慧玉建文"
+HELD = "人工核对"
 WRONG_NAME = "欧阳不是"
 PHOTO = "[photo]"
 OTHER_PHOTO = "[another person's photo]"
@@ -33,7 +34,7 @@ SHARES = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Turn:
-    """What is said, a part of what must come, and the step that this leads to."""
+    """What is said, parts of which one must come (`a|b`), and the step that this leads to."""
 
     says: str
     expects: str
@@ -57,8 +58,8 @@ class Player:
 
     @property
     def gets_card(self) -> bool:
-        """Whether a card is issued on the way."""
-        return any(turn.expects == "办好了" for turn in self.turns)
+        """Whether a card is issued on the way, unless the face is held for a person to see."""
+        return any(turn.says == PHOTO for turn in self.turns)
 
 
 def numbers(chance: random.Random) -> Iterator[str]:
@@ -124,5 +125,7 @@ def _turns(play: str, name: str, number: str, unknown: str, chance: random.Rando
 
 
 def _photos(chance: random.Random) -> list[Turn]:
-    own = Turn(PHOTO, "办好了", "home")
-    return [Turn(OTHER_PHOTO, "还可以再试", "face"), own] if chance.random() < 0.1 else [own]
+    # One portrait serves all, so that all but the first are one face under another number.
+    own = Turn(PHOTO, f"办好了|{HELD}", "home")
+    other = Turn(OTHER_PHOTO, "还可以再试|不计入次数", "face")
+    return [other, own] if chance.random() < 0.1 else [own]

@@ -30,6 +30,7 @@ def tell(tally: Tally, platform: Platform, wrong: Sequence[str], *, compared: bo
     told = ", ".join(f"{reason} × {count}" for reason, count in tally.errors.most_common())
     click.echo(f"errors              {tally.errors.total()} ({told or 'none'})")
     click.echo(f"redelivered         {tally.redelivered}")
+    click.echo(f"held for review     {len(tally.held)}")
     _list("lost", tally.lost)
     _list("said twice", tally.doubled)
     if compared:
@@ -63,12 +64,15 @@ def differences(services: Services, cast: Sequence[Player], tally: Tally) -> Ite
             continue  # told of as lost
         holder = Holder("wechat", player.openid)
         step = conversations.look(holder).step
-        if step != player.ends_at:
-            yield f"{player.openid} ({player.play}) is at {step}, and was led to {player.ends_at}"
+        held = player.openid in tally.held
+        wanted = "in_review" if held else player.ends_at
+        if step != wanted:
+            yield f"{player.openid} ({player.play}) is at {step}, and was led to {wanted}"
         card = services.cards.of(holder)
-        if (card is not None) != player.gets_card:
+        gets_card = player.gets_card and not held
+        if (card is not None) != gets_card:
             yield f"{player.openid} {'holds a card' if card else 'holds no card'}"
-        if player.gets_card:
+        if gets_card:
             kinds = [use.kind for use in services.cards.history(card.credential_id)] if card else []
             if kinds.count("activated") != 1:
                 yield f"{player.openid}'s card was activated {kinds.count('activated')} times"
