@@ -20,6 +20,7 @@ from credentials.frames import Frames
 from credentials.keyring import Keyring
 from credentials.limits import Limits
 from credentials.model import Holder
+from credentials.offline import Offline
 from credentials.organisations import Organisations
 from credentials.patterns import Aftermath, Patterns
 from credentials.pins import Pins
@@ -82,6 +83,7 @@ class Services:
     organisations: Organisations
     webhooks: Webhooks
     aftermath: Aftermath
+    offline: Offline
 
 
 def build(
@@ -150,6 +152,7 @@ def build(
         resealing=Resealing(store, sealer),
         waiting=Waiting(database, sealer, index, where, tell),
         templates=Templates(database, sealer, index),
+        offline=Offline(store, sealer, cases),
         sightings=Sightings(database, sealer, index),
         frames=Frames(database, sealer),
         api_keys=ApiKeys(database),

@@ -1,5 +1,6 @@
 // The desk: one scan after another. One state fills the screen; everything else is in its service.
 import { startCamera, stopCamera, setUpCamera } from "./desk-camera.js";
+import { isToken, setUpOffline } from "./desk-offline.js";
 
 const body = document.body;
 const words = JSON.parse(body.dataset.words);
@@ -10,6 +11,7 @@ const POLL_MS = 1000;
 const TODAY_MS = 5000;
 const RETRIES = 3;
 const SHY_MS = 600; // a tap this soon after a result was meant for what was there before
+const OVER = ["accepted", "refused", "offline"]; // a tap or Enter leads on to the next guest
 const byTouch = matchMedia("(pointer: coarse)").matches;
 
 const kept = {
@@ -32,7 +34,7 @@ function show(name, spoken = "") {
   since = performance.now();
   stage.dataset.state = name;
   for (const part of stage.querySelectorAll("[data-for]")) part.hidden = part.dataset.for !== name;
-  $("next").hidden = !["accepted", "refused"].includes(name);
+  $("next").hidden = !OVER.includes(name);
   $("spoken").textContent = spoken;
   if (!byTouch && !$("setup").open) field.focus({ preventScroll: true });
   if (byTouch) scrollTo({ top: 0 });
@@ -143,6 +145,7 @@ async function scan(code) {
   const mine = round;
   lastCode = code;
   show("checking", words["desk.checking.title"]);
+  if (isToken(code)) return scanOffline(code, mine);
   try {
     const answer = await askSurely("/desk/verifications", {
       method: "POST",
@@ -155,6 +158,27 @@ async function scan(code) {
     if (mine === round) showRefusedAs("unavailable");
   }
   refreshToday();
+}
+
+// A code for desks without a network is read here; what follows from it is told when there is one.
+async function scanOffline(code, mine) {
+  if (navigator.onLine) await Promise.race([offline.refresh(), wait(1500)]);
+  const found = await offline.look(code, kept.get("purpose"), kept.get("desk"));
+  if (mine !== round) return;
+  if (found.refused) {
+    showRefused(Object.fromEntries(["reason", "say", "do"].map((part) => [part, words[`offline.refused.${found.refused}.${part}`]])));
+    return;
+  }
+  const at = new Date(found.asOf * 1000);
+  const time = [at.getHours(), at.getMinutes()].map((part) => String(part).padStart(2, "0")).join(":");
+  $("offline-as-of").textContent = say("offline.desk.as_of", { time });
+  $("offline-adult").textContent = words[found.adult ? "offline.desk.yes" : "offline.desk.no"];
+  $("offline-adult").parentElement.classList.toggle("warn", !found.adult);
+  $("offline-level").textContent = words[`offline.desk.${found.level}`];
+  $("offline-limits").textContent = say("offline.desk.limits", { time });
+  navigator.vibrate?.(80);
+  const adult = `${words["offline.desk.adult"]}: ${$("offline-adult").textContent}`;
+  show("offline", `${words["offline.desk.valid"]}. ${$("offline-as-of").textContent}. ${adult}`);
 }
 
 function take(answer, told, mine) {
@@ -268,7 +292,7 @@ $("entry").addEventListener("submit", (event) => {
   const code = field.value.normalize("NFKC").trim();
   field.value = "";
   if (code) scan(code);
-  else if (["accepted", "refused"].includes(state)) ready();
+  else if (OVER.includes(state)) ready();
 });
 
 // A scanner is a keyboard: with an input method on, it types into the method's own window.
@@ -279,16 +303,16 @@ field.addEventListener("input", (event) => {
 
 document.addEventListener("keydown", (event) => {
   if (dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "Escape" && ["accepted", "refused"].includes(state)) return ready();
+  if (event.key === "Escape" && OVER.includes(state)) return ready();
   if (event.target.closest("input, textarea, select")) return;
   // A scanner types wherever the focus is; only a blank or Enter may still press a button.
   if (event.key.length === 1 && event.key !== " ") field.focus();
   else if (event.target.closest("button, a")) return;
-  else if (event.key === "Enter" && ["accepted", "refused"].includes(state)) ready();
+  else if (event.key === "Enter" && OVER.includes(state)) ready();
 });
 
 stage.addEventListener("click", (event) => {
-  if (!["accepted", "refused"].includes(state) || performance.now() - since < SHY_MS) return;
+  if (!OVER.includes(state) || performance.now() - since < SHY_MS) return;
   if (event.target.closest("button, a, input, dialog") || String(getSelection())) return;
   ready();
 });
@@ -306,6 +330,14 @@ setUpCamera({
     if (code !== lastCode) scan(code);
   },
   remember: (on) => kept.set("camera", on ? "on" : ""),
+});
+
+const offline = setUpOffline({
+  kept,
+  words,
+  post: (path, sent) =>
+    ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(sent) }),
+  told: refreshToday,
 });
 
 applySetup();

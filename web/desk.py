@@ -8,6 +8,7 @@ staff should say and do next:
 | `POST /desk/verifications` | verifies a code, however it was read |
 | `GET /desk/verifications/<id>` | how a scan stands that waits for the guest |
 | `POST /desk/frame` | reads the QR in a camera's picture, for browsers that cannot |
+| `POST /desk/offline-uses` | what was seen without a network (`offline.py`) |
 | `GET /desk/today` | the scans of this desk today, newest first; 304 while nothing changed |
 
 The pages behind it are in `shift.py` (the day's book), `team.py` (people, desks, purposes, what
@@ -33,6 +34,7 @@ from web import (
     camera,
     desk_wechat,
     office,
+    offline,
     openapi,
     pages,
     problems,
@@ -92,6 +94,7 @@ def blueprint(
     shift.register(routes, services)
     team.register(routes, services)
     software.register(routes, services)
+    offline.register(routes, services)
     return routes
 
 

@@ -36,6 +36,7 @@ from web import (
     console_people,
     desk,
     join,
+    offline,
     pages,
     reviews,
     sessions,
@@ -77,6 +78,7 @@ class Office:
         secure = address.startswith("https://")
         self.app.session_interface = sessions.AreaSessions(keyring, secure=secure)
         self.app.register_blueprint(api.blueprint(self.services))
+        self.app.register_blueprint(offline.blueprint(self.services))
         self.app.register_blueprint(desk.blueprint(self.services))
         self.app.register_blueprint(join.blueprint(self.services))
         self.app.register_blueprint(shell.blueprint(self.services))

@@ -25,7 +25,7 @@ from tests.web.card.phone import (
     SilentError,
     give_card,
 )
-from web import holder, pages, scan
+from web import holder, offline, pages, scan
 
 LIN = ("林小雨", "440106199003071231")
 OUYANG = ("欧阳建国", "440106198506123422")
@@ -47,7 +47,13 @@ def app_of(services: Services, platform: Platform, profile: str = "demo") -> Fla
     app = Flask("card")
     pages.install(app, services, settings)
     app.register_blueprint(
-        holder.blueprint(services, platform, refused=NotConfirmedError, unavailable=SilentError)
+        holder.blueprint(
+            services,
+            platform,
+            refused=NotConfirmedError,
+            unavailable=SilentError,
+            more=offline.card_views(services),
+        )
     )
     app.register_blueprint(scan.blueprint(settings))
     return app
