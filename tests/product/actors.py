@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import zxingcpp
 from PIL import Image
 
@@ -53,8 +54,6 @@ class Product:
 
     def children(self) -> dict[str, int]:
         """The process ids of the run's children, by what they are."""
-        import psutil
-
         found = {}
         for child in psutil.Process(self.process.pid).children():
             line = " ".join(child.cmdline())
