@@ -7,6 +7,7 @@ set -eu
 missing=""
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+find /usr/lib -name libfaketimeMT.so.1 2>/dev/null | grep -q . || missing="$missing libfaketime"
 fc-list 2>/dev/null | grep -qi "noto.*cjk" || missing="$missing fonts-noto-cjk"
 for package in "$@"; do
     command -v "$package" >/dev/null 2>&1 || missing="$missing $package"
