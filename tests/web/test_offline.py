@@ -75,7 +75,7 @@ def test_a_desk_without_a_network(
     assert "status as of" in page.inner_text("#offline-as-of")
     assert page.inner_text("#offline-adult") == "yes"
     assert "not noticed" in page.inner_text("#offline-limits")
-    assert "1 offline use" in page.inner_text("#offline-uses")
+    assert "reported: 1" in page.inner_text("#offline-uses")
     page.keyboard.press("Enter")
     scan(page, text)  # the same again
     shows(page, "refused")
