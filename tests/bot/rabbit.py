@@ -28,6 +28,7 @@ class Rabbit:
         self.folder = folder
         self.port, self._dist, self._epmd = (free_port() for _ in range(3))
         self.process: subprocess.Popen[bytes] | None = None
+        self._names: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -47,6 +48,9 @@ class Rabbit:
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(self._epmd),
         }
+        # Erlang's name server would be started as a daemon that outlives everybody: so it is ours.
+        names = ["epmd", "-port", str(self._epmd), "-address", "127.0.0.1"]
+        self._names = subprocess.Popen(names, stdin=subprocess.DEVNULL)
         with (self.folder / "out").open("ab") as out:
             self.process = subprocess.Popen(
                 [str(SERVER)], env={**os.environ, **settings}, stdin=subprocess.DEVNULL,
@@ -71,9 +75,10 @@ class Rabbit:
                 os.killpg(self.process.pid, 9)
             self.process.wait()
             self.process = None
-        # Erlang's name server outlives what started it; it is asked to go, by its own port.
-        epmd = {**os.environ, "ERL_EPMD_PORT": str(self._epmd), "ERL_EPMD_ADDRESS": "127.0.0.1"}
-        subprocess.run(["epmd", "-kill"], env=epmd, capture_output=True, check=False)
+        if self._names is not None:
+            self._names.kill()
+            self._names.wait()
+            self._names = None
 
 
 def free_port() -> int:
