@@ -11,13 +11,13 @@ help: ## list the targets
 
 $(VENV)/.demo: requirements.txt requirements-demo.txt constraints.txt packaging/dlib/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing the product's packages into $(VENV) (once; about a minute) …"
-	@$(PIP) install -r requirements-demo.txt
+	@echo "installing the product's packages into $(VENV) (once; half a minute to two) …"
+	@$(PIP) install --no-compile -r requirements-demo.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo requirements-test.txt
 	@echo "installing the tests' packages …"
-	@$(PIP) install -r requirements-test.txt
+	@$(PIP) install --no-compile -r requirements-test.txt
 	@touch $@
 
 setup: $(VENV)/.demo ## install what `make run` needs into .venv
@@ -30,7 +30,8 @@ serve: setup ## start the product in its production profile
 
 test: $(VENV)/.test ## run all tests
 	@sh tests/system-packages.sh
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@# RabbitMQ's tests are `make rabbit`'s: its server is a large one, and optional.
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/bot/test_rabbit.py
 
 check: $(VENV)/.test ## formatting, lint, types
 	@$(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes sure of the programs that the tests drive and pip cannot bring: Chromium, a Chinese
-# font for its pages, and a second redis-server; and of those named as arguments. Installs them on Debian as root; elsewhere
+# font for its pages, a second redis-server and libfaketime; and of those named as arguments.
+# Installs them on Debian as root; elsewhere
 # says what to install and fails.
 set -eu
 

@@ -14,12 +14,8 @@ import redis
 
 from bot.jobs import Jobs, build_broker, build_worker
 from credentials.errors import UnavailableError
-from tests.bot.rabbit import Rabbit, installed, running
+from tests.bot.rabbit import Rabbit, running
 from tests.product.actors import wait_until
-
-pytestmark = pytest.mark.skipif(
-    not installed(), reason="no rabbitmq-server here; `make rabbit` says how to get it"
-)
 
 
 @pytest.fixture(scope="module")

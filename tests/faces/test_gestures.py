@@ -30,13 +30,19 @@ def head(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> Points:
     return points + 300
 
 
-@pytest.mark.parametrize("name", ["grace", "eileen"])
-@pytest.mark.parametrize("gesture", list(Gesture))
+# Thick spectacles hold the landmark predictor to their frames, so Grace Hopper's closed eyes are
+# not measured; docs/faces.md says so, and a challenge that fails on it is drawn anew.
+MEASURED = [
+    (name, gesture)
+    for name in ("grace", "eileen")
+    for gesture in Gesture
+    if (name, gesture) != ("grace", Gesture.CLOSE_EYES)
+]
+
+
+@pytest.mark.parametrize(("name", "gesture"), MEASURED)
 def test_each_gesture_is_seen_and_no_other(name: str, gesture: Gesture) -> None:
-    seen = measured(name, gesture).seen
-    if (name, gesture) == ("grace", Gesture.CLOSE_EYES):
-        pytest.skip("her spectacles hold the predictor to their frames: docs/faces.md says so")
-    assert seen == (gesture,)
+    assert measured(name, gesture).seen == (gesture,)
 
 
 @pytest.mark.parametrize("name", ["grace", "eileen"])

@@ -18,12 +18,29 @@ from werkzeug.serving import make_server
 from bot.assist import Assist
 from bot.conversations import BusyError
 from bot.figures import ways
+from credentials.cases import Kind
+from credentials.model import Actor, Holder
+from credentials.services import Services
+from credentials.wording import LiveTexts
 from handlers.dialog import DIALOG
 from settings import Settings
 from tests.bot.talking import World, make_world
+from tests.credentials.issuer import CONSENTS, person
 from tests.product.crowd import play
 from tests.web.office import PASSWORD, Person
-from web import console, console_flow, console_people, pages, sessions
+from web import (
+    console,
+    console_cases,
+    console_flow,
+    console_health,
+    console_organisations,
+    console_people,
+    console_texts,
+    pages,
+    reviews,
+    sessions,
+)
+from web.condition import Condition, Gauge, of_audit, of_redis
 
 PEOPLE = 120
 SHOTS = os.environ.get("SHOTS", "")
@@ -56,9 +73,26 @@ def app(world: World) -> Flask:
     places = [
         console_people.register(services, assist, BusyError, name_of),
         console_flow.register(services, figures, ways(DIALOG), name_of),
+        reviews.register(services),
+        console_cases.register(services),
+        console_organisations.register(services),
+        console_texts.register(services, LiveTexts(services.redis)),
+        console_health.register(services.redis, condition_of(services)),
     ]
     app.register_blueprint(console.blueprint(services, world.conversations, places))
     return app
+
+
+def condition_of(services: Services) -> Condition:
+    """Readings of every state: good, near its limit, beyond it, unknown."""
+    return Condition(
+        [
+            *of_redis(services.redis),
+            *of_audit(services.redis),
+            Gauge("quota_left", lambda: {"send": 0.1, "upload": 0.9}, "share", 0.2, 0.05, low=True),
+            Gauge("platform_errors", lambda: {"45009": 501.0}, warn=50, bad=500),
+        ]
+    )
 
 
 def test_the_figures_are_the_crowds_own(world: World, app: Flask) -> None:
@@ -151,12 +185,35 @@ def test_a_stuck_person_is_found_taken_over_helped_and_handed_back(
     assert phone.step() == "registry"
 
 
+def furnish(services: Services) -> tuple[str, str]:
+    """Something to see on every page; gives a card and a case."""
+    holder, system = Holder("wechat", "oHolder"), Actor("system", "patterns")
+    card = services.cards.issue(holder, person(7), CONSENTS, evidence={"liveness": "unsafe-none"})
+    verifier, _ = services.verifiers.add("海边旅馆", ("hotel", "courier"))
+    services.verifications.verify(verifier, "前台", services.cards.mint(holder).code, "courier")
+    services.organisations.ask(
+        name="Corner Café",
+        division="440100",
+        contact="Li, 020-12345678",
+        grounds={"courier": "Postal Law, article 25"},
+        desk="door",
+        username="corner",
+        password=PASSWORD,
+    )
+    case = services.cases.open(Kind.NOT_ME, card.credential_id, system, detail="前台")
+    services.cases.open(Kind.BUSY_DESK, "", system)
+    services.cases.note(case.case_id, Actor("operator", "rosa"), "rang the holder")
+    return card.credential_id, case.case_id
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_are_accessible(world: World, address: str, page: Page, scheme: str) -> None:
     play(world, 12)
-    world.services.operators.add("adam", role="admin")
-    world.services.operators.set_password("adam", PASSWORD)
+    services = world.services
+    card, case = furnish(services)
+    services.operators.add("adam", role="admin")
+    services.operators.set_password("adam", PASSWORD)
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(f"{address}/console")
     page.fill("#username", "adam")
@@ -165,8 +222,18 @@ def test_the_pages_are_accessible(world: World, address: str, page: Page, scheme
     page.wait_for_selector(".rows")
     one = page.get_attribute(".rows a.open", "href")
     found = {}
-    for path in ("/console", one, "/console/flow", "/console/team", "/console/second"):
-        page.goto(f"{address}{path}")
+    places = [path for _, path in console.PLACES]
+    further = [
+        one,
+        f"/console/cards/{card}",
+        f"/console/cases/{case}",
+        "/console/texts/chat.welcome",
+        "/console/second",
+    ]
+    for path in places + further:
+        answer = page.goto(f"{address}{path}")
+        assert answer is not None
+        assert answer.status == 200, path
         page.wait_for_load_state("networkidle" if path == "/console/flow" else "load")
         rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}
         violations = Axe().run(page, options=rules).response["violations"]
