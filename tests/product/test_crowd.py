@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from flask import Flask
 from playwright.sync_api import Page, sync_playwright
 from werkzeug.serving import make_server
@@ -220,8 +220,9 @@ def test_the_pages_are_accessible(world: World, address: str, page: Page, scheme
     page.fill("#password", PASSWORD)
     page.click("form.sign .button.main")
     page.wait_for_selector(".rows")
-    one = page.get_attribute(".rows a.open", "href")
-    found = {}
+    one = page.get_attribute(".rows a.open", "href") or ""
+    assert one is not None
+    found: dict[str, str] = {}
     places = [path for _, path in console.PLACES]
     further = [
         one,
