@@ -1,1 +1,1 @@
-"""The channel: what arrives from a messaging platform, where a person is in the talk, what goes out."""
+"""The channel: what arrives from a platform, where a person is in the talk, what goes out."""

@@ -74,7 +74,7 @@ class Consent:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Actor:
-    """Who caused a change, for the audit: kind `holder`, `operator`, `staff`, `verifier`, `system`."""
+    """Who caused a change: kind `holder`, `operator`, `staff`, `verifier` or `system`."""
 
     kind: str
     name: str = ""
@@ -100,7 +100,7 @@ class Card:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RotatingCode:
-    """One code: its 52 characters, the address the QR holds, and its times (Redis's, in seconds)."""
+    """One code: its 52 characters, the address in the QR, its times (Redis's, in seconds)."""
 
     code: str
     address: str

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
@@ -270,7 +270,7 @@ class Phone:
         return answer.json()
 
 
-def text_of(message: dict[str, Any]) -> str:
+def text_of(message: Mapping[str, Any]) -> str:
     """Everything that can be read in a message, as one text."""
     return "\n".join(_texts(message["content"]))
 

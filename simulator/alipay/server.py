@@ -200,6 +200,10 @@ def _add_phones(pages: Blueprint, life: Life) -> None:
         _act(life, life.user(user_id), verb)
         return jsonify({})
 
+    _add_controls(pages, life, base)
+
+
+def _add_controls(pages: Blueprint, life: Life, base: str) -> None:
     @pages.post(f"{base}/pushes")
     def pushes() -> Response:
         """Switch the `charset` of pushes: GBK or UTF-8."""

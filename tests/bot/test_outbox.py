@@ -208,6 +208,16 @@ class TestKept:
         assert post.box.kept(ALICE).replies == (Say("one"),)
 
     @pytest.mark.parametrize("code", [45015, 45047, 43101])
+    def test_as_many_as_were_kept_are_counted(self, post: Post, code: int) -> None:
+        for words in (["one", "two", "three"], ["four"]):
+            post.put(*words)
+            post.channel.failures = [NotDeliveredError(code, "no")]
+            post.deliver()
+        assert post.box.figures() == {str(code): 2, f"kept:{code}": 4, "dead": 0}
+        post.now += 3600 * 2
+        assert post.box.figures(2) == {"dead": 0}
+
+    @pytest.mark.parametrize("code", [45015, 45047, 43101])
     def test_but_not_where_a_notice_fits(self, post: Post, code: int) -> None:
         post.channel.notices = True
         post.put("one", "two")
@@ -216,6 +226,7 @@ class TestKept:
         assert post.channel.noticed == [Say("one")]
         assert post.channel.words() == ["two"]
         assert post.box.kept(ALICE).replies == ()
+        assert f"kept:{code}" not in post.box.figures()
 
     def test_a_notice_that_fails_leaves_it_kept(self, post: Post) -> None:
         post.put("one")
@@ -357,3 +368,4 @@ def test_over_the_real_protocol(
     box.deliver(ALICE)
     assert box.kept(ALICE).replies == (Say("3"),)
     assert [body["text"]["content"] for body in wechat.sent()] == list("122223")
+    assert box.figures() == {"-1": 1, "45009": 1, "45047": 1, "kept:45047": 1, "dead": 0}

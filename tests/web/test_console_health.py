@@ -65,7 +65,7 @@ class TestPage:
         office.readings.values["queue_age_seconds"] = {"talk": 400.0}
         office.readings.values["redis_persists"] = 0.0
         page = viewer.see("/console/health").text
-        assert "2 readings are beyond their limits" in page
+        assert "Readings beyond their limits: 2" in page
         assert "7 min" in page
 
     @pytest.mark.parametrize("broken", ["queue_age_seconds", "quota_left", "redis_persists"])
@@ -75,7 +75,7 @@ class TestPage:
         office.readings.broken = {broken}
         page = viewer.see("/console/health").text
         assert "Everything is well" not in page
-        assert "1 readings cannot be had" in page
+        assert "Readings that cannot be had: 1" in page
 
     def test_every_page_says_how_many_alerts_are_on(
         self, database: redis.Redis, office: WholeOffice, viewer: Person
