@@ -95,10 +95,9 @@ from web import (
     simulator_proxy,
     terminal,
 )
-from web.condition import Condition, Gauge, check_audit, of_audit, of_keys, of_redis
+from web.condition import Condition, Gauge, check_audit, of_audit, of_deliveries, of_keys, of_redis
 from web.console_shared import Register
 
-QUOTA_CODES = ("45009", "45015", "45047")  # the day's calls, the window, its messages
 MENU_SECONDS = 100  # one worker a round asks the platform for its menus
 logger = structlog.get_logger("app")
 
@@ -261,21 +260,8 @@ def create_app(settings: Settings) -> Flask:
 def _condition(parts: Parts, app: Flask | None = None) -> Condition:
     """Every reading of this product's health; without `app` the webhook is read from files."""
     services, settings = parts.services, parts.settings
-    database, live, outbox = services.redis, parts.conversations, parts.outbox
-
+    database, live = services.redis, parts.conversations
     quotas = Quotas(parts.channel.api, database, settings.wechat_app_id)
-
-    def errors() -> dict[str, float]:
-        found = outbox.figures()
-        return {code: float(n) for code, n in found.items() if code.isalnum() and code != "dead"}
-
-    def kept() -> dict[str, float]:
-        found = outbox.figures()
-        return {name[5:]: float(n) for name, n in found.items() if name.startswith("kept:")}
-
-    def bounded() -> dict[str, float]:
-        found = outbox.figures(2)  # this hour and the one before
-        return {code: float(found.get(code, 0)) for code in QUOTA_CODES}
 
     def queues(field: str) -> dict[str, float]:
         return {each.queue: float(getattr(each, field)) for each in parts.jobs.figures()}
@@ -283,11 +269,8 @@ def _condition(parts: Parts, app: Flask | None = None) -> Condition:
     return Condition(
         [
             Gauge("webhook_seconds", lambda: health.latency(app, "/wechat", 0.95), "s", 1.0, 4.0),
-            Gauge("platform_errors", errors, warn=50, bad=500),
-            Gauge("quota_refusals", bounded, warn=20, bad=200),
             Gauge("quota_left", quotas.left, "share", warn=0.2, bad=0.05, low=True),
-            Gauge("messages_kept", kept, warn=50, bad=500),
-            Gauge("dead_letters", lambda: float(outbox.figures(0)["dead"]), warn=1, bad=100),
+            *of_deliveries(parts.outbox.figures),
             Gauge(
                 "token_seconds_left",
                 lambda: seconds_left(database, settings.wechat_app_id),

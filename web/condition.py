@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from credentials.keyring import Keyring
 
 CHAINS_A_TURN = 64
+KEPT = "kept:"
+QUOTA_CODES = ("45009", "45015", "45047")  # the day's calls, the window, its messages
 KEYS = "{health}:keys"
 AUDIT = "{health}:audit"
 DAY_S = 86400.0
@@ -147,6 +149,34 @@ def of_redis(database: redis.Redis) -> list[Gauge]:
         Gauge("redis_memory_bytes", lambda: float(sum(info("memory", "used_memory"))), "bytes"),
         Gauge("redis_memory_share", memory, "share", warn=0.7, bad=0.85),
         Gauge("redis_persists", persists, "yes", bad=0.0, low=True),
+    ]
+
+
+def of_deliveries(figures: Callable[[int], Mapping[str, int]]) -> list[Gauge]:
+    """What the platform answered, and what became of the messages.
+
+    Args:
+        figures: how often which code was answered in so many hours; `kept:<code>` for messages
+            that had to be kept, and `dead` for those that never arrived.
+    """
+
+    def errors() -> dict[str, float]:
+        found = figures(24).items()
+        return {code: float(n) for code, n in found if code != "dead" and not code.startswith(KEPT)}
+
+    def kept() -> dict[str, float]:
+        found = figures(24).items()
+        return {name.removeprefix(KEPT): float(n) for name, n in found if name.startswith(KEPT)}
+
+    def refusals() -> dict[str, float]:
+        found = figures(2)  # this hour and the one before
+        return {code: float(found.get(code, 0)) for code in QUOTA_CODES}
+
+    return [
+        Gauge("platform_errors", errors, warn=50, bad=500),
+        Gauge("quota_refusals", refusals, warn=20, bad=200),
+        Gauge("messages_kept", kept, warn=50, bad=500),
+        Gauge("dead_letters", lambda: float(figures(0)["dead"]), warn=1, bad=100),
     ]
 
 

@@ -23,6 +23,7 @@ from web.condition import (
     State,
     check_audit,
     of_audit,
+    of_deliveries,
     of_keys,
     of_redis,
 )
@@ -182,6 +183,24 @@ class TestReadings:
         assert 'card_queue_age_seconds{of="faces"} 29.0' in told
         assert 'card_quota_left{of="send"} 0.9' in told
         assert "card_redis_persists{" not in told
+
+
+class TestDeliveries:
+    def test_answers_by_code_apart_from_what_was_kept(self) -> None:
+        told = {"-1": 3, "45047": 20, "kept:45047": 31, "UnreachableError": 1, "dead": 2}
+        condition = Condition(of_deliveries(lambda hours: told if hours else {"dead": 2}))
+        values = {reading.alert: reading.value for reading in condition.readings()}
+        assert values == {
+            "platform_errors:-1": 3,
+            "platform_errors:45047": 20,
+            "platform_errors:UnreachableError": 1,
+            "quota_refusals:45009": 0,
+            "quota_refusals:45015": 0,
+            "quota_refusals:45047": 20,
+            "messages_kept:45047": 31,
+            "dead_letters": 2,
+        }
+        assert states(condition)["quota_refusals:45047"] is State.WARN
 
 
 class TestAudit:
