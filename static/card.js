@@ -67,6 +67,7 @@
   let asking = 0; // counts questions for a code: only the newest answer is shown
   let waiting = false; // whether one is under way
   let retryAt = 0;
+  let digits = false; // whether the holder asked for eight digits beside the code
   let approval = null; // { id, end, span }
   let known = state.last ? state.last.id : "";
   let failure = "";
@@ -90,6 +91,7 @@
     find("qr").hidden = true;
     find("qr").textContent = "";
     find("digits").textContent = "";
+    find("digits").hidden = true;
     tile.classList.remove("full");
     find("note").textContent = note;
     find("count").textContent = "\u00a0";
@@ -132,6 +134,7 @@
       find("qr").hidden = false;
       const short = answer.body.short || "";
       find("digits").textContent = short && short.slice(0, 4) + " " + short.slice(4);
+      find("digits").hidden = !short;
       tile.classList.add("full");
       ring.classList.remove("running");
       ring.style.strokeDashoffset = "0";
@@ -188,6 +191,7 @@
   find("show-digits").addEventListener("click", () => {
     digits = !digits;
     find("show-digits").setAttribute("aria-pressed", String(digits));
+    find("show-digits").textContent = words[digits ? "short.hide" : "short.show"];
     remove(words["card.fetching"]);
     retryAt = 0;
     tick();
