@@ -128,7 +128,7 @@ def test_phone_desk_and_console(browser: Browser, product: Product, password: st
     desk.keyboard.type(code)
     desk.keyboard.press("Enter")
     expect(stage).to_have_attribute("data-state", "refused")
-    expect(desk.locator("#reason")).to_contain_text("扫过")
+    expect(desk.locator("#reason")).to_contain_text("用过")
 
 
 def test_a_wrong_password_opens_neither_desk_nor_console(
