@@ -43,6 +43,7 @@ def rotate(opener: Opener, *, then: bool) -> None:
         return
     with opened(opener) as services:
         version = rotate_file(run.master_keys_path(settings))
+        services.keyring.refresh()  # what follows is written under the new key
         services.audit.note("keys_rotated", Actor("operator", "command line"), f"v{version}")
         services.index.reseal()
         click.echo(f"master key {version} is current; the earlier ones are still readable")
