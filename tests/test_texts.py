@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import string
 from pathlib import Path
 
 import pytest
 
+from bot.figures import ways
+from handlers.dialog import DIALOG
 from texts import DEFAULT_LANGUAGE, LANGUAGES, Texts, closest_language, negotiate
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +83,35 @@ def test_unknown_languages_are_answered_in_chinese() -> None:
         "zh_CN",
         "en",
     ]
+
+
+def test_every_event_of_the_logs_has_its_words(texts: Texts) -> None:
+    unsaid = {kind for kind in _kinds_in_the_code() if f"event.{kind}" not in texts}
+    assert unsaid == set()
+
+
+def test_every_step_of_the_dialog_has_its_name(texts: Texts) -> None:
+    waits = {name or "home" for name in ways(DIALOG)}
+    assert {name for name in waits if f"console.step.{name}" not in texts} == set()
+
+
+def _kinds_in_the_code() -> set[str]:
+    """What the code writes into a log under a name that stands there as it is.
+
+    `audit.note(kind, …)`, `audit.entry(about, kind, …)` and the shorter forms of commands and
+    pages, `note(services, kind, …)` and `_noted(services, kind, …)`.
+    """
+    place = {"note": 0, "entry": 1, "_noted": 1}
+    found = set()
+    for package in ("bot", "commands", "credentials", "handlers", "web"):
+        for path in (ROOT / package).rglob("*.py"):
+            for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if not isinstance(call, ast.Call):
+                    continue
+                plain = isinstance(call.func, ast.Name)
+                name = getattr(call.func, "id" if plain else "attr", "")
+                at = 1 if name == "note" and plain else place.get(name, len(call.args))
+                if at < len(call.args) and isinstance(call.args[at], ast.Constant):
+                    found.add(str(ast.literal_eval(call.args[at])))
+    assert {"frozen", "signed_in", "verifier_added", "key_made"} <= found
+    return found

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import zxingcpp
@@ -19,10 +19,11 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from credentials.accounts import AccountError, Role
 from credentials.errors import SignInError
-from web import pages, sign_in
+from web import pages, shown, sign_in
 from web.console_shared import actor, allowed, argument, listed, reason, require, table
 
 if TYPE_CHECKING:
+    from credentials.model import Use
     from credentials.second_factor import SecondFactors
     from credentials.services import Services
     from web.sessions import Sessions
@@ -152,9 +153,9 @@ def _page(
 ) -> BaseResponse:
     query = argument("q").lower()
     entries = [
-        use
-        for use in services.audit.recent(AUDIT_ROWS)
-        if not query or query in f"{use.kind} {use.detail}".lower()
+        entry
+        for entry in _worded(services, services.audit.recent(AUDIT_ROWS))
+        if query in f"{entry[0].kind} {entry[0].detail} {entry[1:]}".lower()
     ]
     everyone = services.operators.all()
     admin = allowed(Role.ADMIN)
@@ -166,7 +167,7 @@ def _page(
         operators=everyone,
         second={each.username: second.enrolled(each.username) for each in everyone},
         opened={each.username: sessions.open_of(each.username) for each in visible},
-        entries=[(use, _event(services, use.kind)) for use in entries],
+        entries=entries,
         roles=list(Role),
         admin=admin,
         own=sign_in.name(),
@@ -175,7 +176,9 @@ def _page(
     )
 
 
-def _event(services: Services, kind: str) -> str:
-    key = f"team.event.{kind}"
-    known = key in services.texts
-    return services.texts.say(pages.language(), key) if known else kind.replace("_", " ")
+def _worded(services: Services, uses: Iterable[Use]) -> Iterator[tuple[Use, str, str]]:
+    """Entries, each with what it records and who did it, in the reader's language."""
+    language = pages.language()
+    for use in uses:
+        event = shown.event(use, services.texts, language)
+        yield use, event, shown.by(use, services.texts, language)

@@ -122,6 +122,10 @@ def register(
                 "before": before,
                 "figure": figure(now, ways, name_of, services),
                 "finding": _worst(rows),
+                "quiet": {
+                    row.step for row in rows if not (row.entered or earlier[row.step].entered)
+                },
+                "everything": argument("steps") == "all",
                 "step_name": name_of,
             }
             page = render_template(
@@ -210,7 +214,11 @@ def figure(
         ]
     links = [link for link in links if link[2] > 0]
     colours = {"issued": "#04703a", "ended": "#b3231a", "there": "#825000"}
-    used = {number for link in links for number in link[:2]}
+    # A step shows how many people it saw: whatever reaches it, or for the first, leaves it.
+    seen = [0] * len(names)
+    for _, target, count in links:
+        seen[target] += count
+    seen[0] = sum(count for source, _, count in links if source == 0)
     labels = [
         say(language, "flow.begun")
         if not name
@@ -223,12 +231,15 @@ def figure(
         "type": "sankey",
         "arrangement": "snap",
         "node": {
-            "label": [label if number in used else "" for number, label in enumerate(labels)],
+            "label": [
+                f"{label} {count}" if count else ""
+                for label, count in zip(labels, seen, strict=True)
+            ],
             "color": [colours.get(name, "#535b60") for name in names],
             "customdata": names,
             "pad": 14,
             "thickness": 16,
-            "hovertemplate": "%{label}: %{value:d}<extra></extra>",
+            "hovertemplate": "%{label}<extra></extra>",
         },
         "link": {
             "source": [link[0] for link in links],

@@ -100,15 +100,21 @@ def history(uses: Iterable[Use], texts: Texts, language: str) -> list[Json]:
     return [
         {
             "at": use.at,
-            "event": _known(texts, language, "console.event.", use.kind),
-            "who": " · ".join(filter(None, (use.verifier, use.desk))) or _by(use, texts, language),
+            "event": event(use, texts, language),
+            "who": " · ".join(filter(None, (use.verifier, use.desk))) or by(use, texts, language),
             "detail": _detail(use, texts, language),
         }
         for use in uses
     ]
 
 
-def _by(use: Use, texts: Texts, language: str) -> str:
+def event(use: Use, texts: Texts, language: str) -> str:
+    """What a log's entry records, in words."""
+    return _known(texts, language, "event.", use.kind)
+
+
+def by(use: Use, texts: Texts, language: str) -> str:
+    """Who did what a log's entry records."""
     kind, _, name = use.detail.get("by", "").partition(":")
     return " ".join(filter(None, (_known(texts, language, "console.by.", kind), name)))
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 
@@ -123,6 +126,12 @@ def test_the_figures_are_the_crowds_own(world: World, app: Flask) -> None:
 
     page = admin.see("/console/flow?period=day").text
     assert f"<b>{log.came['consent']}</b>" in page
+    drawn = json.loads(html.unescape(page.split('data-figure="')[1].split('"')[0]))
+    assert f"Consent {log.came['consent']}" in drawn["data"][0]["node"]["label"]
+    visited = {step for step, count in log.came.items() if count}
+    assert set(re.findall(r'<tr data-step="(\w+)"', page)) == visited
+    whole = admin.see("/console/flow?period=day&steps=all").text
+    assert set(re.findall(r'<tr data-step="(\w+)"', whole)) == set(rows)
     for (step, key), count in log.turned.items():
         words = admin.see(f"/console/flow/{step}?period=day").text
         assert f"{key}</span></th><td" in words
