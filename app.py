@@ -76,9 +76,9 @@ from web import (
     console_cases,
     console_flow,
     console_health,
-    console_organisations,
     console_people,
     console_texts,
+    console_verifiers,
     demo,
     desk,
     enrol,
@@ -372,7 +372,7 @@ def _console_places(parts: Parts, condition: Condition) -> Iterator[Register]:
     yield console_flow.register(services, parts.conversations.figures, ways(DIALOG), name_of)
     yield console_health.register(services.redis, condition)
     yield console_cases.register(services)
-    yield console_organisations.register(services)
+    yield console_verifiers.register(services)
     if isinstance(services.texts, LiveTexts):
         yield console_texts.register(services, services.texts)
 

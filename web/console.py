@@ -1,7 +1,7 @@
-"""The operators' pages: who is stuck now, what was verified, whose card, which verifiers.
+"""The operators' pages: who is stuck now, what was verified, whose card.
 
-Further places (one person, the flow, health, texts, accounts) are modules of their own, which
-`blueprint` is given.
+Further places (one person, the flow, verifiers, health, texts, accounts) are modules of their
+own, which `blueprint` is given.
 
 What an operator may do follows from the role, and every act is written into the audit with who
 and why; an act that is beyond the role is refused and written down too.
@@ -71,7 +71,6 @@ PLACES = (
     ("verifications", "/console/verifications"),
     ("cards", "/console/cards"),
     ("verifiers", "/console/verifiers"),
-    ("organisations", "/console/organisations"),
     ("health", "/console/health"),
     ("texts", "/console/texts"),
     ("team", "/console/team"),
@@ -242,13 +241,6 @@ def _register_verifications(routes: Blueprint, services: Services) -> None:
             query=query,
             purposes=list(services.purposes),
         )
-
-    @routes.get("/verifiers")
-    def verifiers() -> BaseResponse:
-        """Show who may scan, and for what."""
-        query = argument("q")
-        found = [one for one in services.verifiers.all() if query.lower() in one.name.lower()]
-        return listed("console_verifiers.html", "verifiers", verifiers=found, query=query)
 
     @routes.get("/verifications.csv")
     def verifications_file() -> BaseResponse:

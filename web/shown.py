@@ -84,6 +84,7 @@ def recent(scans: Iterable[Scan], texts: Texts, language: str) -> list[Json]:
         {
             "at": scan.at,
             "verifier": scan.verifier,
+            "verifier_id": scan.verifier_id,
             "desk": scan.desk,
             "purpose_name": scan.purpose,
             "purpose": texts.say(language, f"purpose.{scan.purpose}"),

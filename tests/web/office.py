@@ -32,8 +32,8 @@ from web import (
     api,
     console,
     console_flow,
-    console_organisations,
     console_people,
+    console_verifiers,
     desk,
     join,
     offline,
@@ -88,7 +88,7 @@ class Office:
 
     def _console_places(self, database: redis.Redis) -> Iterator[Register]:
         """What the wiring gives the console beside the card's services."""
-        yield console_organisations.register(self.services)
+        yield console_verifiers.register(self.services)
         yield reviews.register(self.services)
         name_of = console.step_names(self.services)
         sealer = self.services.sealer

@@ -8,7 +8,7 @@ import pytest
 
 from credentials.model import Holder, Status
 from tests.credentials.issuer import id_number
-from tests.web.office import Office, Person, Phone, Software
+from tests.web.office import Office, Person, Phone, Software, outcome
 
 REASON = "holder called, phone lost"
 EMPTY = {
@@ -113,6 +113,63 @@ class TestVerifications:
         assert software.verifier.verifier_id in page
         assert software.key not in page
         assert "No verifier matches" in viewer.see("/console/verifiers?q=zzz").text
+
+    def test_one_verifier_and_its_scans(
+        self, office: Office, software: Software, phone: Phone, viewer: Person
+    ) -> None:
+        other = office.software(name="Corner Café")
+        software.scan(phone.show(), "internet_cafe")
+        page = viewer.see(f"/console/verifiers/{software.verifier.verifier_id}").text
+        assert page.count(f"/console/cards/{phone.credential_id}") == 1
+        assert software.key not in page
+        assert "Block" not in page  # a viewer sees
+        empty = viewer.see(f"/console/verifiers/{other.verifier.verifier_id}").text
+        assert f"/console/cards/{phone.credential_id}" not in empty
+
+    @pytest.mark.parametrize("verifier_id", ["x", "0" * 12, "%00", "é", "requests"])
+    def test_no_such_verifier(self, viewer: Person, verifier_id: str) -> None:
+        assert viewer.see(f"/console/verifiers/{verifier_id}").status_code == 404
+
+
+class TestBlocking:
+    def test_at_night_a_reviewer_stops_a_verifier_at_once(
+        self, office: Office, software: Software, phone: Phone
+    ) -> None:
+        reviewer = office.operator("reviewer", "rita").sign_in()
+        path = f"/console/verifiers/{software.verifier.verifier_id}"
+        assert reviewer.fill(f"{path}/block", at=path, reason=REASON).status_code == 303
+        assert outcome(software.scan(phone.show(), "hotel")) == (401, "unauthenticated")
+        (entry, *_) = office.services.audit.recent(1)
+        assert (entry.kind, entry.detail["reason"]) == ("verifier_blocked", REASON)
+
+    def test_letting_it_in_again_is_an_admins(
+        self, office: Office, software: Software, phone: Phone
+    ) -> None:
+        office.services.verifiers.block(software.verifier.verifier_id)
+        path = f"/console/verifiers/{software.verifier.verifier_id}"
+        reviewer = office.operator("reviewer", "rita").sign_in()
+        assert reviewer.fill(f"{path}/unblock", at=path, reason=REASON).status_code == 403
+        assert outcome(software.scan(phone.show(), "hotel")) == (401, "unauthenticated")
+        admin = office.operator("admin", "ada").sign_in()
+        assert admin.fill(f"{path}/unblock", at=path, reason=REASON).status_code == 303
+        assert software.scan(phone.show(), "hotel").status_code == 200
+
+    @pytest.mark.parametrize("reason", ["", " ", "ab", "x" * 201])
+    def test_not_without_a_reason(self, office: Office, software: Software, reason: str) -> None:
+        admin = office.operator("admin", "ada").sign_in()
+        path = f"/console/verifiers/{software.verifier.verifier_id}"
+        answer = admin.fill(f"{path}/block", at=path, reason=reason)
+        assert answer.status_code == 422
+        assert "Write why" in answer.text
+        found = office.services.verifiers.get(software.verifier.verifier_id)
+        assert found is not None
+        assert not found.blocked
+
+    @pytest.mark.parametrize("action", ["explode", "purposes", "blocked"])
+    def test_no_such_action(self, office: Office, software: Software, action: str) -> None:
+        admin = office.operator("admin", "ada").sign_in()
+        path = f"/console/verifiers/{software.verifier.verifier_id}"
+        assert admin.fill(f"{path}/{action}", at=path, reason=REASON).status_code in {404, 405}
 
 
 class TestCards:

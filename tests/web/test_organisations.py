@@ -37,8 +37,8 @@ def ask(office: Office, **changed: str) -> str:
 def approve(office: Office, request_id: str, username: str = "laochen", **fields: str) -> None:
     admin = office.operator("admin", username).sign_in()
     answer = admin.fill(
-        f"/console/organisations/{request_id}/approve",
-        at="/console/organisations",
+        f"/console/verifiers/requests/{request_id}/approve",
+        at="/console/verifiers",
         **{"purpose": "hotel", "until_hotel": "2999-12-31", **fields},
     )
     assert answer.status_code == 303, answer.text
@@ -131,7 +131,7 @@ class TestDeciding:
         person = office.operator(role).sign_in()
         token = person.csrf("/console")
         for act in ("approve", "refuse"):
-            path = f"/console/organisations/{request_id}/{act}"
+            path = f"/console/verifiers/requests/{request_id}/{act}"
             answer = person.fill(path, csrf_token=token, purpose="hotel", why="because")
             assert answer.status_code == 403
         assert "action_refused" in office.audited()
@@ -141,8 +141,8 @@ class TestDeciding:
     def test_a_refusal_says_why(self, office: Office) -> None:
         request_id = ask(office)
         admin = office.operator("admin").sign_in()
-        path = f"/console/organisations/{request_id}/refuse"
-        assert admin.fill(path, at="/console/organisations", why="Not a hotel").status_code == 303
+        path = f"/console/verifiers/requests/{request_id}/refuse"
+        assert admin.fill(path, at="/console/verifiers", why="Not a hotel").status_code == 303
         assert "Not a hotel" in visitor(office).see(f"/desk/join/{request_id}").text
         assert visitor(office).try_to_sign_in(PASSWORD).status_code == 401
 
@@ -150,16 +150,16 @@ class TestDeciding:
         request_id = ask(office)
         approve(office, request_id)
         admin = office.operator("admin", "second").sign_in()
-        path = f"/console/organisations/{request_id}/approve"
-        answer = admin.fill(path, at="/console/organisations", purpose="hotel")
+        path = f"/console/verifiers/requests/{request_id}/approve"
+        answer = admin.fill(path, at="/console/verifiers", purpose="hotel")
         assert answer.status_code == 422
         assert len(office.services.verifiers.all()) == 1
 
     def test_a_purpose_that_was_not_asked_for_is_not_granted(self, office: Office) -> None:
         request_id = ask(office)
         admin = office.operator("admin").sign_in()
-        path = f"/console/organisations/{request_id}/approve"
-        answer = admin.fill(path, at="/console/organisations", purpose="banking")
+        path = f"/console/verifiers/requests/{request_id}/approve"
+        answer = admin.fill(path, at="/console/verifiers", purpose="banking")
         assert answer.status_code == 422
         assert office.services.verifiers.all() == []
 
@@ -172,8 +172,8 @@ class TestDeciding:
 
     def test_purposes_come_and_go_one_by_one(self, office: Office, software: Software) -> None:
         admin = office.operator("admin").sign_in()
-        base = f"/console/organisations/{software.verifier.verifier_id}/purposes"
-        at = "/console/organisations"
+        base = f"/console/verifiers/{software.verifier.verifier_id}/purposes"
+        at = "/console/verifiers"
         granted = admin.fill(f"{base}/grant", at=at, purpose="ticketing", ground="law", until="")
         assert granted.status_code == 303
         assert admin.fill(f"{base}/withdraw", at=at, purpose="hotel").status_code == 303
