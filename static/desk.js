@@ -1,5 +1,6 @@
 // The desk: one scan after another. One state fills the screen; everything else is in its service.
 import { startCamera, stopCamera, setUpCamera } from "./desk-camera.js";
+import { setUpDevice, signal } from "./desk-device.js";
 import { isToken, setUpOffline } from "./desk-offline.js";
 
 const body = document.body;
@@ -70,7 +71,7 @@ function showAccepted(answer) {
   if (answer.portrait) $("portrait").src = `data:image/jpeg;base64,${answer.portrait}`;
   const at = { time: answer.time, purpose: answer.purpose_label };
   $("accepted-at").textContent = say("desk.accepted.at", at);
-  navigator.vibrate?.(80);
+  signal("accepted");
   const spoken = answer.fields.map(({ label, value }) => `${label} ${value}`).join(", ");
   show("accepted", `${words["desk.accepted.title"]}. ${spoken}`);
 }
@@ -79,7 +80,7 @@ function showRefused({ reason, say: tell, do: todo }) {
   $("reason").textContent = reason;
   $("say").textContent = tell;
   $("do").textContent = todo;
-  navigator.vibrate?.([120, 80, 120]);
+  signal("refused");
   show("refused", `${reason}. ${todo}`);
 }
 
@@ -176,7 +177,7 @@ async function scanOffline(code, mine) {
   $("offline-adult").parentElement.classList.toggle("warn", !found.adult);
   $("offline-level").textContent = words[`offline.desk.${found.level}`];
   $("offline-limits").textContent = say("offline.desk.limits", { time });
-  navigator.vibrate?.(80);
+  signal("accepted");
   const adult = `${words["offline.desk.adult"]}: ${$("offline-adult").textContent}`;
   show("offline", `${words["offline.desk.valid"]}. ${$("offline-as-of").textContent}. ${adult}`);
 }
@@ -193,6 +194,7 @@ async function waitForGuest(first, mine) {
   $("number").textContent = first.number;
   const spoken = `${words["desk.waiting.title"]}. ${[...String(first.number)].join(" ")}`;
   show("waiting", spoken);
+  signal("waiting");
   while (mine === round && state === "waiting") {
     const left = Math.max(0, (ends - performance.now()) / 1000);
     $("left").value = first.wait_s ? left / first.wait_s : 0;
@@ -258,7 +260,7 @@ function openSetup() {
   const radios = [...dialog.querySelectorAll("input[name=purpose]")];
   const radio = chosen() ?? (radios.length === 1 ? radios[0] : undefined);
   if (radio) radio.checked = true;
-  if ($("desk-field")) $("desk-field").value = kept.get("desk");
+  if ($("desk-field") && kept.get("desk")) $("desk-field").value = kept.get("desk");
   dialog.showModal();
 }
 
@@ -329,7 +331,11 @@ setUpCamera({
   found: (code) => {
     if (code !== lastCode) scan(code);
   },
-  remember: (on) => kept.set("camera", on ? "on" : ""),
+  chosen: () => kept.get("camera-which"),
+  remember: (on, which) => {
+    kept.set("camera", on ? "on" : "");
+    if (which) kept.set("camera-which", which);
+  },
 });
 
 const offline = setUpOffline({
@@ -340,6 +346,7 @@ const offline = setUpOffline({
   told: refreshToday,
 });
 
+setUpDevice(kept);
 applySetup();
 show("ready");
 if (!chosen()) openSetup();

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 LARGEST_BODY = 4 * 1024
 SCANS_PER_MINUTE = 120
-FRAMES_PER_MINUTE = 300
+FRAMES_PER_MINUTE = 900
 MINUTE_S = 60
 PAUSE_S = 5
 LONGEST_DESK = 40
@@ -107,7 +107,10 @@ def _register_page(routes: Blueprint, services: Services) -> None:
         granted = [
             services.purposes[name] for name in verifier.purposes if name in services.purposes
         ]
-        return render_template("desk.html", account=account, verifier=verifier, purposes=granted)
+        desks = services.organisations.desks(verifier.verifier_id)
+        return render_template(
+            "desk.html", account=account, verifier=verifier, purposes=granted, desks=desks
+        )
 
     @routes.get("/today")
     def today() -> BaseResponse:

@@ -10,20 +10,32 @@ import zxingcpp
 from PIL import Image
 from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect, sync_playwright
 
-from tests.product.actors import Product
-from web.demo import CITIZENS
+from tests.product.actors import HotelSoftware, Product, wait_until
+from tests.product.camera import Camera
+from web.demo import CITIZENS, Citizen
 
 pytestmark = pytest.mark.browser
-HOPPER = CITIZENS[0]
+HOPPER, GUEST = CITIZENS[:2]
 SLOW = 40_000  # milliseconds; a face is measured on a busy machine
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Camera:
+    """What stands on the desk and looks at phones."""
+    return Camera(tmp_path_factory.mktemp("camera"))
+
+
+@pytest.fixture(scope="module")
+def browser(camera: Camera) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                *camera.flags,
+            ],
         )
         yield chromium
         chromium.close()
@@ -43,8 +55,8 @@ def opened(browser: Browser, product: Product, path: str, width: int = 1280) -> 
     return page
 
 
-def sign_in(page: Page, password: str) -> None:
-    page.get_by_label("用户名").fill("demo")
+def sign_in(page: Page, password: str, username: str = "demo") -> None:
+    page.get_by_label("用户名").fill(username)
     page.get_by_label("密码").fill(password)
     page.keyboard.press("Enter")
 
@@ -63,18 +75,18 @@ def _write(page: Page, text: str) -> None:
     box.press("Enter")
 
 
-def enrol(page: Page) -> None:
+def enrol(page: Page, who: Citizen = HOPPER) -> None:
     page.get_by_role("button", name="关注公众号").click()
     _account_says(page, "申请")
     _write(page, "申请")
     _account_says(page, "1/4")
     _write(page, "同意")
     _account_says(page, "2/4")
-    page.get_by_role("button", name=f"姓名: {HOPPER.name}").click()
+    page.get_by_role("button", name=f"姓名: {who.name}").click()
     _account_says(page, "3/4")
-    page.get_by_role("button", name=f"号码: {HOPPER.name}").click()
+    page.get_by_role("button", name=f"号码: {who.name}").click()
     _account_says(page, "4/4")
-    page.get_by_role("button", name=f"照片: {HOPPER.name}").click()
+    page.get_by_role("button", name=f"照片: {who.name}").click()
     _account_says(page, "办好了")
     expect(page.locator(".row.theirs .photo img").last).to_be_visible(timeout=SLOW)
 
@@ -91,6 +103,156 @@ def code_on(card: FrameLocator) -> str:
     picture = Image.open(io.BytesIO(card.locator("#qr").screenshot(scale="device")))
     enlarged = picture.resize((picture.width * 2, picture.height * 2))
     (found,) = zxingcpp.read_barcodes(enlarged)
+    return found.text
+
+
+@pytest.fixture(scope="module")
+def holder(browser: Browser, product: Product) -> Page:
+    """A guest's phone, which shows the card page alone."""
+    simulator = opened(browser, product, "/simulator")
+    enrol(simulator, GUEST)
+    address = card_page(simulator).locator("body").evaluate("() => location.href")
+    phone = simulator.context.new_page()
+    phone.on("pageerror", lambda error: pytest.fail(f"card: {error}"))
+    phone.set_viewport_size({"width": 390, "height": 844})
+    phone.goto(address)
+    simulator.close()
+    expect(phone.locator("#qr svg")).to_be_visible()
+    return phone
+
+
+def open_desk(browser: Browser, product: Product, password: str, purpose: str) -> Page:
+    desk = opened(browser, product, "/desk")
+    sign_in(desk, password)
+    desk.get_by_label(purpose).check()
+    desk.get_by_role("button", name="开始核验").click()
+    return desk
+
+
+def shows(desk: Page, state: str) -> None:
+    expect(desk.locator("#stage")).to_have_attribute("data-state", state, timeout=SLOW)
+
+
+def hold(holder: Page, camera: Camera, desk: Page) -> None:
+    """The guest holds the phone before the camera until the desk has seen it."""
+
+    def seen() -> bool:
+        if holder.locator("#qr svg").is_visible():
+            camera.look_at(holder.locator("#qr").screenshot())
+        return desk.locator("#stage").get_attribute("data-state") != "ready"
+
+    assert wait_until(seen, SLOW / 1000)
+    camera.look_away()
+
+
+def test_check_in_by_camera(
+    browser: Browser, product: Product, password: str, camera: Camera, holder: Page
+) -> None:
+    desk = open_desk(browser, product, password, "住宿登记")
+    desk.locator("#camera-switch-on").click()
+    expect(desk.locator("#camera")).to_be_visible()
+    hold(holder, camera, desk)
+    shows(desk, "waiting")
+    number = desk.locator("#number").inner_text()
+    expect(holder.locator("#approval .matching strong")).to_have_text(number, timeout=SLOW)
+    expect(holder.locator("#approval .asker")).to_contain_text("南沙港湾酒店")
+    holder.locator("#approval [data-answer=approve]").click()
+    shows(desk, "accepted")
+    expect(desk.locator("#fields")).to_contain_text(GUEST.name)
+    assert desk.locator("body").get_attribute("data-signal") == "accepted"  # and it was heard
+    holder.locator("#verified [data-close]").click()
+
+    # The next guest: neither page was loaded again, and the code is another one.
+    desk.keyboard.press("Enter")
+    shows(desk, "ready")
+    hold(holder, camera, desk)
+    shows(desk, "waiting")
+    expect(holder.locator("#approval")).to_be_visible(timeout=SLOW)
+    holder.locator("#approval [data-answer=deny]").click()
+    shows(desk, "refused")
+    desk.context.close()
+
+
+def test_a_denial_is_on_the_desks_screen_within_two_seconds(
+    browser: Browser, product: Product, password: str, holder: Page
+) -> None:
+    """Two seconds of the desk's own clock, which stands still while the guest decides."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, locale="zh-CN")
+    desk = context.new_page()
+    desk.clock.install()
+    desk.goto(f"{product.address}/desk")
+    sign_in(desk, password)
+    desk.get_by_label("住宿登记").check()
+    desk.get_by_role("button", name="开始核验").click()
+    holder.locator("#show-digits").click()  # eight digits, for when nothing scans
+    expect(holder.locator("#digits")).to_be_visible()
+    desk.keyboard.type(holder.locator("#digits").inner_text())
+    desk.keyboard.press("Enter")
+    shows(desk, "waiting")
+    desk.clock.pause_at(desk.evaluate("(Date.now() + 50) / 1000"))
+    expect(holder.locator("#approval")).to_be_visible(timeout=SLOW)
+    holder.locator("#approval [data-answer=deny]").click()
+    expect(holder.locator("#approval")).to_be_hidden(timeout=SLOW)
+    for _ in range(2):  # an answer from before the denial may still be on its way
+        if desk.locator("#stage").get_attribute("data-state") == "waiting":
+            with desk.expect_response("**/desk/verifications/*"):
+                desk.clock.run_for(1000)
+    shows(desk, "refused")
+    expect(desk.locator("#reason")).to_contain_text("拒绝")
+    holder.locator("#show-digits").click()
+    context.close()
+
+
+def test_from_i_run_a_hotel_to_the_first_guest(
+    browser: Browser, product: Product, password: str, holder: Page
+) -> None:
+    """By the pages alone: ask, be approved, sign in, scan; and the hotel's software beside it."""
+    hotel = opened(browser, product, "/")
+    hotel.get_by_role("link", name="我要核验客人").click()
+    hotel.get_by_label("名称").first.fill("灯塔客栈")
+    hotel.get_by_label("所在地区划代码").fill("440115")
+    hotel.get_by_label("联系人和电话").fill("林女士 020 8888 0000")
+    hotel.get_by_label("用户名").fill("lin")
+    hotel.get_by_label("密码").fill("a harbour in the fog")
+    hotel.locator("form .button.main").click()
+    expect(hotel.get_by_role("heading", level=1)).to_have_text("申请已提交")
+
+    operator = opened(browser, product, "/console/organisations")
+    sign_in(operator, password)
+    asked = operator.get_by_role("region", name="灯塔客栈")
+    asked.get_by_role("button", name="批准选中的用途").click()
+    hotel.get_by_role("link", name="登录", exact=True).click(
+        timeout=SLOW
+    )  # the page saw it by itself
+
+    sign_in(hotel, "a harbour in the fog", "lin")
+    hotel.get_by_role("button", name="开始核验").click()
+    hotel.keyboard.type(code_of(holder))
+    hotel.keyboard.press("Enter")
+    shows(hotel, "waiting")
+    expect(holder.locator("#approval .asker")).to_contain_text("灯塔客栈", timeout=SLOW)
+    holder.locator("#approval [data-answer=approve]").click()
+    shows(hotel, "accepted")
+    expect(hotel.locator("#fields")).to_contain_text(GUEST.name)
+    holder.locator("#verified [data-close]").click()
+
+    software = HotelSoftware.registered(product, "灯塔客栈的系统", "hotel")
+    asked_by_api = software.scan(code_of(holder), "hotel").json()
+    expect(holder.locator("#approval .asker")).to_contain_text("灯塔客栈的系统", timeout=SLOW)
+    holder.locator("#approval [data-answer=approve]").click()
+    expect(holder.locator("#verified")).to_be_visible(timeout=SLOW)
+    told = software.ask_again(asked_by_api["verification_id"]).json()
+    assert told["attributes"]["name"] == GUEST.name
+    holder.locator("#verified [data-close]").click()
+    hotel.context.close()
+    operator.context.close()
+
+
+def code_of(holder: Page) -> str:
+    """What the QR on the guest's phone says."""
+    expect(holder.locator("#qr svg")).to_be_visible(timeout=SLOW)
+    picture = Image.open(io.BytesIO(holder.locator("#qr").screenshot()))
+    (found,) = zxingcpp.read_barcodes(picture.resize((picture.width * 2, picture.height * 2)))
     return found.text
 
 
