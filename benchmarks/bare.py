@@ -81,7 +81,7 @@ def code() -> Application:
         _body(environ)
         script(keys=["bare"], args=[1])
         made = codes.rotating(Payload("0" * 16, time.time_ns() // 1000, 0), None)
-        said = json.dumps({"svg": pictures.qr_svg(made.address)})
+        said = json.dumps({"svg": pictures.qr_svg(made.address, random=True)})
         return _answer(start, said.encode(), "application/json")
 
     return application

@@ -12,7 +12,6 @@ from credentials.model import Card, Level, Status
 from credentials.pictures import qr_svg
 from credentials.pins import LONGEST
 from credentials.upgrade import BINDINGS
-from web import card_view
 from web.card_session import CardSession
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def views(services: Services, body: Body, now: Now) -> Iterator[tuple[str, str, 
         spaced = f"{code.digits[:4]} {code.digits[4:]}"
         return jsonify(
             digits=spaced,
-            svg=card_view.fitted(qr_svg(code.digits)),
+            svg=qr_svg(code.digits),
             expires_in=round(code.expires_at - code.now, 1),
         )
 

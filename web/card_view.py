@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from babel.dates import format_datetime
 
 from credentials.model import Approval, Card, Level, Status, Use
-from credentials.pictures import qr_svg
 from credentials.purposes import Purpose
 from texts import Texts
 
-_SIZE = re.compile(r'<svg width="(\d+)" height="(\d+)"')
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
 UNSEEN_KINDS = {"issued", "abandoned"}  # issuing's own steps; "activated" is what is read of it
 STATE_OF_STATUS = {
@@ -113,16 +110,6 @@ def use(use: Use, words: Words) -> Mapping[str, object]:
         "purpose": words.purpose(use.purpose) if use.purpose else "",
         "fields": words.fields(use.fields) if use.kind == "accepted" else [],
     }
-
-
-def qr(address: str) -> str:
-    """The QR of a code's address as an SVG that fills its place, quiet zone included."""
-    return fitted(qr_svg(address))
-
-
-def fitted(drawn: str) -> str:
-    """A drawn QR as an SVG that fills its place."""
-    return _SIZE.sub(r'<svg viewBox="0 0 \1 \2" shape-rendering="crispEdges"', drawn, count=1)
 
 
 def purposes(

@@ -39,6 +39,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from credentials.cases import Kind
 from credentials.errors import CredentialError, NoCardError
 from credentials.model import Actor, Card, Holder, Status
+from credentials.pictures import qr_svg
 from web import card_upgrade, card_view, pages
 from web.card_session import (
     CALLBACK,
@@ -166,7 +167,7 @@ class CardPages:
             raise BadRequest
         code = self._services.cards.mint(session.holder, purpose)
         return jsonify(
-            svg=card_view.qr(code.address),
+            svg=qr_svg(code.address, random=True),
             purpose=purpose or "",
             refresh_in=round(code.refresh_at - code.issued_at, 3),
             expires_in=round(code.expires_at - code.issued_at, 3),

@@ -20,7 +20,7 @@ from werkzeug.exceptions import Forbidden
 from credentials.errors import CredentialError, RefusalError
 from credentials.offline import LIFE_SECONDS, TOKEN_CHARACTERS
 from credentials.pictures import qr_svg
-from web import card_view, pages, problems, sign_in
+from web import pages, problems, sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def card_views(services: Services) -> list[tuple[str, str, Callable[..., Respons
     def offline(session: CardSession) -> Response:
         """A fresh token."""
         text = services.offline.token(session.holder, request.args.get("purpose", ""))
-        return jsonify(svg=card_view.fitted(qr_svg(text)), expires_in=LIFE_SECONDS)
+        return jsonify(svg=qr_svg(text), expires_in=LIFE_SECONDS)
 
     return [("offline", "GET", offline)]
 

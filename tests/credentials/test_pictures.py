@@ -15,9 +15,11 @@ from credentials.codes import Codes, Payload
 from credentials.errors import UnavailableError
 from credentials.model import Card, Holder, Level, Status
 from tests.credentials.issuer import ADDRESS, picture, ring
+from tests.web.card.phone import read_qr
 
 CODE = Codes(ring(), ADDRESS).rotating(Payload("00112233445566ff", 1_700_000_000_000_000), None)
 VERSION_4 = 33  # modules a side, ISO/IEC 18004
+LIGHT_BYTES = 2400  # two packets on a slow line; zxing-cpp's own has 3400
 
 
 def card(level: Level = Level.LIGHT, name: str = "张**") -> Card:
@@ -66,9 +68,24 @@ def test_a_qr_svg_is_one_element_that_runs_nothing() -> None:
     drawn = pictures.qr_svg(CODE.address)
     root = ET.fromstring(drawn)
     assert root.tag.endswith("svg")
-    assert (root.get("width"), root.get("height")) == ("41", "41")
+    assert root.get("viewBox") == "0 0 41 41"
     assert "script" not in drawn
     assert "style" not in drawn
+
+
+@pytest.mark.parametrize("text", ["12345678", CODE.address, CODE.address.lower(), "字" * 120])
+@pytest.mark.parametrize("random", [False, True])
+def test_a_qr_svg_is_read_back(text: str, random: bool) -> None:
+    assert read_qr(pictures.qr_svg(text, random=random)) == text
+
+
+def test_a_qr_svg_of_a_code_is_light() -> None:
+    assert len(pictures.qr_svg(CODE.address, random=True)) < LIGHT_BYTES
+
+
+def test_a_qr_svg_of_a_text_that_is_not_random_has_the_mask_that_suits_it() -> None:
+    texts = [digit * 8 for digit in "0123456789"]
+    assert any(pictures.qr_svg(text) != pictures.qr_svg(text, random=True) for text in texts)
 
 
 @pytest.mark.parametrize("level", Level)

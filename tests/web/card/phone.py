@@ -20,7 +20,7 @@ from credentials.model import Consent, Holder, Person, Verification, Verifier
 from credentials.services import Services
 
 ADDRESS = "http://card.example"
-_RECTANGLE = re.compile(r"M(\d+) (\d+)h(\d+)v(\d+)h-\d+Z")
+_STEP = re.compile(r"M(\d+) (\d+)\.5|m(\d+) 0|h(\d+)")
 
 
 class NotConfirmedError(Exception):
@@ -165,8 +165,17 @@ def modules_of_quiet_zone(svg: str) -> int:
 
 
 def _rectangles(svg: str) -> Iterator[tuple[int, int, int, int]]:
-    for x, y, width, height in _RECTANGLE.findall(svg):
-        yield int(x), int(y), int(width), int(height)
+    """What the strokes of the path cover: left, top, width and height."""
+    path = re.search(r'stroke="#000" d="([^"]*)"', svg)
+    assert path
+    assert not _STEP.sub("", path[1])
+    left = top = 0
+    for x, y, gap, length in _STEP.findall(path[1]):
+        if x:
+            left, top = int(x), int(y)
+        elif length:
+            yield left, top, int(length), 1
+        left += int(gap or length or 0)
 
 
 def give_card(services: Services, openid: str, name: str, id_number: str) -> None:
