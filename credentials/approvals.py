@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Mapping
 
 from credentials.audit import Audit
-from credentials.errors import NoCardError, RefusalError
+from credentials.errors import CredentialError, NoCardError, RefusalError
 from credentials.model import Approval, Holder, State
 from credentials.pins import PinError, Pins
 from credentials.store import (
@@ -90,13 +90,11 @@ class Approvals:
     ) -> None:
         if not is_verification_id(verification_id):
             raise RefusalError("unknown_verification")
-        credential_id = self._store.get(card_key(holder))
-        if credential_id is None:
-            raise NoCardError
         asked = self._store.fields(verification_key(verification_id))[0]
-        if asked.get("c") != credential_id.encode():
-            raise RefusalError("unknown_verification")
         needs_pin = answer is State.ACCEPTED and asked.get("pn") == b"1"
+        if not asked or needs_pin or not self._store.together:  # else the script looks
+            self._check_holds(holder, asked)
+        credential_id = asked["c"].decode()
         if needs_pin:
             self._check_waits(asked)  # a request that is over costs no try
             self._pins.enter(credential_id, pin, verification_id)
@@ -121,6 +119,7 @@ class Approvals:
                 place.log,
                 place.head,
                 pin_key(credential_id),
+                *((card_key(holder),) if self._store.together else ()),
             ),
             (
                 *self._audit.chain(place),
@@ -132,14 +131,27 @@ class Approvals:
             ),
         )
         if outcome != b"ok":
-            code = detail.decode()
-            raise PinError(code) if code == "pin_required" else RefusalError(code)
+            raise _refusal(detail.decode())
         if freeze:
             self._store.confirm(credential_id, detail.decode())
+
+    def _check_holds(self, holder: Holder, asked: Mapping[str, bytes]) -> None:
+        """Whether the verification is of the card that the account holds."""
+        credential_id = self._store.get(card_key(holder))
+        if credential_id is None:
+            raise NoCardError
+        if asked.get("c") != credential_id.encode():
+            raise RefusalError("unknown_verification")
 
     def _check_waits(self, asked: Mapping[str, bytes]) -> None:
         if asked["st"] != State.AWAITING_HOLDER.encode():
             raise RefusalError("already_answered")
+
+
+def _refusal(code: str) -> CredentialError:
+    if code == "no_card":
+        return NoCardError()
+    return PinError(code) if code == "pin_required" else RefusalError(code)
 
 
 def audited(verification_id: str, asked: Mapping[str, bytes]) -> dict[str, str]:

@@ -151,8 +151,7 @@ class Cards:
         """
         if purpose is not None and purpose not in PURPOSES:
             raise RefusalError("malformed", purpose=purpose)
-        credential_id = self._held(holder)
-        glance = self._store.glance(credential_id)
+        credential_id, glance = self._glance_of(holder)
         status = record.status_at(glance.record, glance.now)
         if status is None or status is Status.PENDING:
             raise NoCardError
@@ -236,8 +235,7 @@ class Cards:
         Raises:
             NoCardError: when the account holds no card.
         """
-        credential_id = self._held(holder)
-        glance = self._store.glance(credential_id, 1)
+        credential_id, glance = self._glance_of(holder, 1)
         card = record.card(self._sealer, credential_id, glance.record, glance.now)
         if card is None or card.status is Status.PENDING:
             raise NoCardError
@@ -250,22 +248,12 @@ class Cards:
         )
 
     def change(self, holder: Holder) -> int:
-        """The change counter of an account's card, read from one key; 0 without a card.
-
-        An account's credential is remembered: it only becomes another after the first is over.
-        """
-        remembered = self._accounts.get(holder.tag)
-        if remembered is not None:
-            fields = self._store.fields(record_key(remembered))[0]
-            if fields and not lifecycle.is_over(Status(fields["s"].decode())):
-                return int(fields["n"])
-        credential_id = self._store.get(card_key(holder))
-        if credential_id is None:
+        """The change counter of an account's card; 0 without a card."""
+        try:
+            glance = self._glance_of(holder)[1]
+        except NoCardError:
             return 0
-        if len(self._accounts) >= _REMEMBERED_ACCOUNTS:
-            self._accounts.clear()
-        self._accounts[holder.tag] = credential_id
-        return int(self._store.fields(record_key(credential_id))[0].get("n", b"0"))
+        return int(glance.record.get("n", b"0"))
 
     def _confirm_over(self, credential_id: str) -> None:
         glance = self._store.glance(credential_id)
@@ -276,6 +264,23 @@ class Cards:
         if credential_id is None or not is_credential_id(credential_id):
             raise NoCardError
         return credential_id
+
+    def _glance_of(self, holder: Holder, entries: int = 0) -> tuple[str, Glance]:
+        """An account's credential, and its glance.
+
+        Which credential that is was remembered from the last time, so that one round trip gives
+        both: a card page asks every second. What is remembered is never relied on: the same round
+        trip says whether it still is this one (`Store.glance_held`), and if not, it is asked for.
+        """
+        remembered = self._accounts.get(holder.tag)
+        glance = self._store.glance_held(holder, remembered, entries) if remembered else None
+        if remembered and glance:
+            return remembered, glance
+        credential_id = self._held(holder)
+        if len(self._accounts) >= _REMEMBERED_ACCOUNTS:
+            self._accounts.clear()
+        self._accounts[holder.tag] = credential_id
+        return credential_id, self._store.glance(credential_id, entries)
 
     def _check_pin(self, credential_id: str, glance: Glance, purpose: str, pin: str) -> None:
         if glance.record.get("l") != Level.UPGRADED.encode():

@@ -182,7 +182,8 @@ class Store:
 
     def __init__(self, database: redis.Redis) -> None:
         self.redis = database
-        self._clustered = isinstance(cast("object", database), RedisCluster)
+        self.together = not isinstance(cast("object", database), RedisCluster)
+        """Whether one script may touch keys of different tags: on a single server."""
 
     def run(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """One script in one round trip; it is sent in full only to a server that lacks it."""
@@ -201,7 +202,7 @@ class Store:
         The notes are hints for lists, written whether or not the script agreed: whoever reads
         one looks up what it points to.
         """
-        if self._clustered:  # whose pipelines carry no scripts
+        if not self.together:  # whose pipelines carry no scripts
             answer = self.run(name, keys, args)
             with guard():
                 for stream, value in notes.items():
@@ -233,7 +234,7 @@ class Store:
                 and confirmed by the same call again.
         """
         _log.warning("card_stopped", credential_id=credential_id, status=str(status))
-        if self._clustered:
+        if not self.together:
             source, _ = _script("confirm")
             replicas.confirm(cast("Any", self.redis), source, record_key(credential_id), status)
 
@@ -280,8 +281,21 @@ class Store:
     def glance(self, credential_id: str, entries: int = 0) -> Glance:
         """A credential's record, the time, and its last log entries, newest first."""
         keys = (record_key(credential_id), place_of(credential_id).log)
-        now, record, log = self.run("look", keys, (entries,))
-        return Glance(now, _pairs(record), tuple(_pairs(entry) for entry in log))
+        return _glance(self.run("look", keys, (entries,)))
+
+    def glance_held(self, holder: Holder, credential_id: str, entries: int = 0) -> Glance | None:
+        """The same, if the account still holds that credential; None if it does not.
+
+        One round trip, and two in a cluster, where the account is on another server.
+        """
+        keys: tuple[str, ...] = (record_key(credential_id), place_of(credential_id).log)
+        args: tuple[Argument, ...] = (entries,)
+        if self.together:
+            keys, args = (*keys, card_key(holder)), (entries, credential_id)
+        elif self.get(card_key(holder)) != credential_id:
+            return None
+        found = self.run("look", keys, args)
+        return _glance(found) if found else None
 
     def newest(self, stream: str, limit: int) -> list[str]:
         """The values noted last in a stream by `run_noting`, newest first."""
@@ -296,6 +310,11 @@ def _script(name: str) -> tuple[str, str]:
     chain = (SCRIPTS / "chain.lua").read_text(encoding="utf-8")
     source = chain + (SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")
     return source, hashlib.sha1(source.encode()).hexdigest()  # noqa: S324 - Redis names them so
+
+
+def _glance(found: Sequence[Any]) -> Glance:
+    now, record, log = found
+    return Glance(now, _pairs(record), tuple(_pairs(entry) for entry in log))
 
 
 def _fields(found: Mapping[bytes, bytes]) -> Fields:

@@ -8,7 +8,7 @@ then is there a page, at an address of its own that the visit's cookie opens (`c
 | `` | the page |
 | `code?purpose=&short=` | a fresh code as SVG, with the seconds until it is replaced and until \
   it ends; with `short=1` also as eight digits |
-| `state?change=` | what is to be shown, or 304 while nothing has changed (one key is asked) |
+| `state?change=` | what is to be shown, or 304 while nothing has changed (one round trip) |
 | `approvals/<id>` | POST `{"answer": "approve" | "deny" | "deny_freeze", "pin"?}` |
 | `freeze`, `unfreeze` | POST |
 | `upgrade` | POST: begins an upgrade; a binding code for the terminal, with its QR |

@@ -1,9 +1,14 @@
 -- The holder's answer to a waiting verification.
 -- KEYS  1 record · 2 verification · 3 log · 4 head · 5 PIN
+--       6 the account that answers (not in a cluster, where it is elsewhere)
 -- ARGV  1 key version · 2 inner key · 3 outer key · 4 credential id · 5 body · 6 tag
 --       7 verification id · 8 'accepted' or 'denied'
 --       9, 10 body and tag of the freezing, or '' and ''
 -- Gives {'ok', status} or {'refused', code}.
+local held = KEYS[6] and redis.call('GET', KEYS[6])
+if held ~= nil and held ~= ARGV[4] then
+  return {'refused', held and 'unknown_verification' or 'no_card'}
+end
 local record = redis.call('HMGET', KEYS[1], 's', 'x', 'w', 'g', 'l')
 local asked = redis.call('HMGET', KEYS[2], 'c', 'st', 'ex', 'pn', 'lv')
 if asked[1] ~= ARGV[4] or not record[1] then

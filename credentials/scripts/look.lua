@@ -1,7 +1,11 @@
 -- A credential at a glance: its record, the time, and its last log entries.
--- KEYS  1 record · 2 log
--- ARGV  1 how many log entries
--- Gives {now (µs), record as fields and values, entries as fields and values, newest first}.
+-- KEYS  1 record · 2 log · 3 an account (not in a cluster, where it is elsewhere)
+-- ARGV  1 how many log entries · 2 credential id that the account must hold (only with an account)
+-- Gives {now (µs), record as fields and values, entries as fields and values, newest first},
+--    or nothing where the account holds another card, or none.
+if KEYS[3] and redis.call('GET', KEYS[3]) ~= ARGV[2] then
+  return false
+end
 local record = redis.call('HGETALL', KEYS[1])
 local entries = {}
 local seq = tonumber(redis.call('HGET', KEYS[1], 'g')) or 0

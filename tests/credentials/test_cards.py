@@ -6,7 +6,7 @@ import pytest
 
 from credentials.errors import LifecycleError, NoCardError, RefusalError, UnavailableError
 from credentials.model import Actor, Holder, State, Status
-from credentials.store import portrait_key, record_key
+from credentials.store import card_key, portrait_key, record_key
 from tests.credentials.issuer import HOLDER, Desk, Issuer, Phone, person
 
 NOBODY = Holder("wechat", "oNobody")
@@ -110,6 +110,40 @@ def test_the_counter_follows_an_account_to_its_next_card(phone: Phone) -> None:
     cards.revoke(phone.credential_id, HOLDER)
     phone.issuer.issue(person(7), phone.holder.openid)
     assert cards.change(phone.holder) == 2
+
+
+def test_a_fresh_code_is_one_round_trip(phone: Phone) -> None:
+    phone.show()
+    before = _round_trips(phone)
+    for _ in range(10):
+        phone.show()
+    assert _round_trips(phone) - before == 10
+
+
+def test_an_account_that_lost_its_card_shows_no_code_though_it_just_did(phone: Phone) -> None:
+    cards = phone.issuer.cards
+    phone.show()
+    cards.change(phone.holder)
+    phone.issuer.database.delete(card_key(phone.holder))
+    for act in (cards.mint, cards.state):
+        with pytest.raises(NoCardError):
+            act(phone.holder)
+    assert cards.change(phone.holder) == 0
+
+
+def test_an_account_shows_the_code_of_the_card_that_it_holds_now(issuer: Issuer) -> None:
+    first, second = issuer.phone(1), issuer.phone(2)
+    first.show()
+    issuer.database.set(card_key(first.holder), second.credential_id)
+    assert issuer.codes.read(first.show()).credential_id == second.credential_id
+    assert issuer.cards.state(first.holder).card.credential_id == second.credential_id
+
+
+def _round_trips(phone: Phone) -> int:
+    """How many scripts and reads the server has done that an account could be asked with."""
+    counts = phone.issuer.database.info("commandstats")
+    asked = (counts.get(f"cmdstat_{name}", {}) for name in ("evalsha", "eval"))
+    return sum(int(each.get("calls", 0)) for each in asked)
 
 
 def test_an_erased_card_leaves_a_tombstone_and_its_log(phone: Phone, desk: Desk) -> None:

@@ -21,10 +21,11 @@ NEWER_THAN_6_2 = ("EXPIRETIME", "FUNCTION", "FCALL", "SINTERCARD", "HEXPIRE", "H
 
 
 class WatchedStore(Store):
-    """A store that keeps the keys of every script."""
+    """A store that keeps the keys of every script, and is as in a cluster."""
 
     def __init__(self, database: Any, seen: list[tuple[str, tuple[str, ...]]]) -> None:
         super().__init__(database)
+        self.together = False
         self.seen = seen
 
     def run(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
@@ -34,6 +35,9 @@ class WatchedStore(Store):
     def run_noting(self, name: str, keys: Any, args: Any, notes: Any) -> Any:
         self.seen.append((name, tuple(keys)))
         return super().run_noting(name, keys, args, notes)
+
+    def confirm(self, credential_id: str, status: str) -> None:
+        """There is no replica here to ask."""
 
 
 def tag(key: str) -> str:
