@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import signal
 import threading
@@ -28,7 +29,7 @@ from bot.channel import Channel, ChannelError, PlatformUnavailableError, Unreach
 from bot.conversations import BusyError, Conversations
 from bot.enrolling import Enrolling
 from bot.figures import Figures, ways
-from bot.jobs import FACES, TALK, Jobs, run_worker
+from bot.jobs import FACES, TALK, Jobs, QueueFigures, run_worker
 from bot.outbox import Outbox
 from bot.talk import Talk
 from bot.wechat import menu, webhook
@@ -58,12 +59,12 @@ from commands import (
 from credentials.authority import Authority, EmbeddedRegistry, GuardedAuthority, HttpAuthority
 from credentials.connection import connect, guard
 from credentials.keyring import Keyring
-from credentials.model import Holder, State
+from credentials.model import Holder
 from credentials.renewal import tell_no_account
 from credentials.reviews import SERVICE_SECONDS
 from credentials.sealing import BlindIndex, Sealer
 from credentials.services import Services, build
-from credentials.verification import Receipt, forget_answer, tell_nobody
+from credentials.verification import forget_answer
 from credentials.webhooks import later_never
 from credentials.wording import LiveTexts
 from handlers import drawings
@@ -97,6 +98,7 @@ from web import (
 )
 from web.condition import Condition, Gauge, check_audit, of_audit, of_deliveries, of_keys, of_redis
 from web.console_shared import Register
+from web.front import Front
 
 MENU_SECONDS = 100  # one worker a round asks the platform for its menus
 logger = structlog.get_logger("app")
@@ -134,16 +136,6 @@ def services_of(settings: Settings, database: redis.Redis, jobs: Jobs | None = N
     """The card's services; with `jobs`, holders are told of verifications in the chat."""
     keyring = keyring_of(settings)
 
-    def tell(receipt: Receipt) -> None:
-
-        name = "notify_approval" if receipt.state is State.AWAITING_HOLDER else "notify_receipt"
-        if jobs is not None:
-            jobs.enqueue(
-                name,
-                holder=dataclasses.asdict(receipt.holder),
-                verification_id=receipt.verification_id,
-            )
-
     def answered(verification_id: str) -> None:
         if jobs is not None:
             jobs.enqueue("aftermath", verification_id=verification_id)
@@ -159,7 +151,6 @@ def services_of(settings: Settings, database: redis.Redis, jobs: Jobs | None = N
         authority=_authority(settings, database, Sealer(keyring)),
         rollout=settings.rollout,
         texts=LiveTexts(database),
-        told=tell_nobody if jobs is None else tell,
         decided=decided,
         tell=tell_no_account if jobs is None else news.teller(jobs),
         answered=forget_answer if jobs is None else answered,
@@ -212,7 +203,7 @@ def create_app(settings: Settings) -> Flask:
         services.keyring, secure=settings.address.startswith("https://")
     )
     pages.install(app, services, settings)
-    health.measure(app)
+    measures = health.measure(app)
     condition = _condition(parts, app)
     card = holder.blueprint(
         services,
@@ -254,6 +245,13 @@ def create_app(settings: Settings) -> Flask:
         *_demo(parts),
     ):
         app.register_blueprint(blueprint)
+    app.wsgi_app = Front(  # type: ignore[assignment, method-assign] # Flask's own way
+        app.wsgi_app,
+        api.hot(services),
+        headers=pages.headers_of(settings),
+        count=measures.count,
+        broken=functools.partial(pages.broken, services.texts),
+    )
     return app
 
 
@@ -264,7 +262,10 @@ def _condition(parts: Parts, app: Flask | None = None) -> Condition:
     quotas = Quotas(parts.channel.api, database, settings.wechat_app_id)
 
     def queues(field: str) -> dict[str, float]:
-        return {each.queue: float(getattr(each, field)) for each in parts.jobs.figures()}
+        waiting = QueueFigures("receipts", *services.receipts.figures())
+        return {
+            each.queue: float(getattr(each, field)) for each in (*parts.jobs.figures(), waiting)
+        }
 
     return Condition(
         [
@@ -346,6 +347,7 @@ def _tend(parts: Parts) -> Callable[[], None]:
 
     def tend() -> None:
         parts.talk.tend()
+        services.receipts.tend()
         show_menus()
         if watch.mine():
             check_audit(services.redis, services.audit)
@@ -441,11 +443,15 @@ def worker() -> None:
     url = settings.redis_url or embedded.url(settings.var_dir)
     sending_jobs = Jobs.at(settings.jobs_url, url)
     sending = follow_up.start_webhooks(sending_jobs, services.webhooks, stop)
+    telling = follow_up.start_receipts(
+        Jobs.at(settings.jobs_url, url), services_of(settings, connect(url)).receipts, stop
+    )
     done = {**follow_up.functions(parts.talk.functions(), parts.jobs, services.aftermath), **told}
     done |= parts.enrolling.functions()
     parts.talk.twins.prepare_beside()
     run_worker(parts.jobs, done, stop, tend=_tend(parts), queues={TALK, FACES})
     sending.join()
+    telling.join()
 
 
 def create_app_from_environment() -> Flask:

@@ -104,7 +104,7 @@ class Approvals:
             answer,
             by="holder",
             pin="1" if needs_pin else "",
-            **audited(verification_id, asked),
+            **audited(verification_id, {name: value.decode() for name, value in asked.items()}),
         )
         freezing = (
             self._audit.entry(credential_id, "frozen", by="holder", i=verification_id)
@@ -154,13 +154,13 @@ def _refusal(code: str) -> CredentialError:
     return PinError(code) if code == "pin_required" else RefusalError(code)
 
 
-def audited(verification_id: str, asked: Mapping[str, bytes]) -> dict[str, str]:
+def audited(verification_id: str, asked: Mapping[str, str]) -> dict[str, str]:
     """What the audit says of a verification: who, where, what for and which fields."""
     return {
         "i": verification_id,
-        "v": asked["vr"].decode(),
-        "n": asked["vn"].decode(),
-        "d": asked["dk"].decode(),
-        "p": asked["pu"].decode(),
-        "f": asked["fi"].decode(),
+        "v": asked["vr"],
+        "n": asked["vn"],
+        "d": asked["dk"],
+        "p": asked["pu"],
+        "f": asked["fi"],
     }

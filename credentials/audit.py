@@ -34,6 +34,7 @@ TAG_BYTES = 16
 CHUNK = 500
 _CHAIN = "audit-chain"
 _TAG = "audit-tag"
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class Fault(enum.StrEnum):
@@ -80,7 +81,7 @@ class Audit:
     def entry(self, about: str, kind: str, **details: str) -> tuple[bytes, bytes]:
         """Body and tag of an entry; details without a value are left out."""
         told = {"k": kind, **{name: value for name, value in details.items() if value}}
-        body = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+        body = _JSON.encode(told).encode()
         return body, self._tag(self._keyring.current, about.encode(), body)
 
     def note(self, kind: str, actor: Actor, about: str = "-", **details: str) -> int:

@@ -22,7 +22,7 @@ import hashlib
 import hmac
 import re
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from itsdangerous import Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 from itsdangerous.signer import SigningAlgorithm
@@ -37,6 +37,10 @@ CODE_CHARACTERS = 52
 ANY_PURPOSE = 0
 _ID_BYTES, _TIME_BYTES, _BLOCK_BYTES, _TAG_BYTES = 8, 7, 16, 16
 _CODE = re.compile(r"[0-9A-Za-z]{52}")
+_CANONICAL = re.compile(r"[A-Z2-7]{51}[AQ]")
+"""Base32 whose four bits beyond the 256 are zero."""
+_DIGITS = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHIJKLMNOPQRSTUV")
+"""From RFC 4648's digits to those that `int` reads, six times as fast as `base64` does."""
 _ADDRESS = re.compile(r"\A\S*/v/([^/?#\s]*)/?(?:[?#]\S*)?\Z", re.IGNORECASE)
 
 
@@ -56,10 +60,41 @@ class _ShortHmac(SigningAlgorithm):
         return hmac.digest(key, value, "sha256")[:_TAG_BYTES]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+class _OwnSigner(Signer):
+    """itsdangerous' signer, whose key is derived once and not for every signature."""
+
+    def __init__(self, secret: bytes) -> None:
+        super().__init__(
+            secret,
+            salt=b"rotating-code",
+            key_derivation="hmac",
+            digest_method=hashlib.sha256,
+            algorithm=_ShortHmac(),
+        )
+        self._derived = super().derive_key()
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        """The derived key; there is one secret."""
+        del secret_key
+        return self._derived
+
+
 class _Key:
-    signer: Signer
-    cipher: Cipher[modes.ECB]
+    """What one master key signs and seals with."""
+
+    def __init__(self, keyring: Keyring, version: int) -> None:
+        self.signer = _OwnSigner(keyring.derive(version, "rotating-code-signing"))
+        secret = keyring.derive(version, "rotating-code-block")
+        # One block, all of whose plain texts differ: a permutation is what is wanted.
+        self.cipher = Cipher(algorithms.AES256(secret), modes.ECB())  # noqa: S305
+        self._openers: list[CipherContext] = []
+
+    def opened(self, block: bytes) -> bytes:
+        """A block's plain text. ECB keeps nothing between blocks, so a context serves many."""
+        opener = self._openers.pop() if self._openers else self.cipher.decryptor()
+        plain = opener.update(block)
+        self._openers.append(opener)
+        return plain
 
 
 class Codes:
@@ -106,17 +141,16 @@ class Codes:
                 one, but no key of ours made it.
         """
         code = _bare(text)
-        raw = base64.b32decode(code + "====", casefold=False) if _canonical(code) else b""
-        if not raw:
+        if not _CANONICAL.fullmatch(code):
             raise RefusalError("bad_signature")
+        raw = (int(code.translate(_DIGITS), 32) >> 4).to_bytes(_BLOCK_BYTES + _TAG_BYTES, "big")
         block, tag = raw[:_BLOCK_BYTES], base64_encode(raw[_BLOCK_BYTES:])
         key = self._signed_by(block, tag, self._keyring.versions)
         if key is None and self._keyring.refresh():
             key = self._signed_by(block, tag, self._keyring.versions)
         if key is None:
             raise RefusalError("bad_signature")
-        decryptor = key.cipher.decryptor()
-        plain = decryptor.update(block) + decryptor.finalize()
+        plain = key.opened(block)
         return Payload(
             credential_id=plain[:_ID_BYTES].hex(),
             issued=int.from_bytes(plain[_ID_BYTES : _ID_BYTES + _TIME_BYTES], "big"),
@@ -133,17 +167,7 @@ class Codes:
     def _key(self, version: int) -> _Key:
         key = self._keys.get(version)
         if key is None:
-            signer = Signer(
-                self._keyring.derive(version, "rotating-code-signing"),
-                salt=b"rotating-code",
-                key_derivation="hmac",
-                digest_method=hashlib.sha256,
-                algorithm=_ShortHmac(),
-            )
-            secret = self._keyring.derive(version, "rotating-code-block")
-            # One block, all of whose plain texts differ: a permutation is what is wanted.
-            cipher = Cipher(algorithms.AES256(secret), modes.ECB())  # noqa: S305
-            key = self._keys[version] = _Key(signer, cipher)
+            key = self._keys[version] = _Key(self._keyring, version)
         return key
 
 
@@ -154,8 +178,3 @@ def _bare(text: str) -> str:
     if not _CODE.fullmatch(code):
         raise RefusalError("malformed")
     return code.upper()
-
-
-def _canonical(code: str) -> bool:
-    """Whether the characters are base32 and the four bits beyond the 256 are zero."""
-    return re.fullmatch(r"[A-Z2-7]{51}[AQ]", code) is not None

@@ -25,6 +25,7 @@ from credentials.organisations import Organisations
 from credentials.patterns import Aftermath, Patterns
 from credentials.pins import Pins
 from credentials.purposes import PURPOSES, Purpose
+from credentials.receipts import Receipts
 from credentials.renewal import Renewals, Tell, tell_no_account
 from credentials.resealing import Resealing
 from credentials.reviews import Reviews
@@ -37,7 +38,7 @@ from credentials.store import Store
 from credentials.templates import Templates
 from credentials.terminals import Terminals
 from credentials.upgrade import Upgrades
-from credentials.verification import Receipt, Verifications, forget_answer, tell_nobody
+from credentials.verification import Verifications, forget_answer
 from credentials.verifiers import Verifiers
 from credentials.waiting import Waiting
 from credentials.webhooks import Webhooks, later_never
@@ -84,6 +85,7 @@ class Services:
     webhooks: Webhooks
     aftermath: Aftermath
     offline: Offline
+    receipts: Receipts
 
 
 def build(
@@ -94,7 +96,6 @@ def build(
     authority: Authority,
     rollout: Iterable[str] = (),
     texts: Texts | None = None,
-    told: Callable[[Receipt], None] = tell_nobody,
     tell: Tell = tell_no_account,
     decided: Callable[[Holder], None] = reviews.tell_nobody,
     answered: Callable[[str], None] = forget_answer,
@@ -110,7 +111,6 @@ def build(
             for an embedded one may be made beforehand, they hold nothing of their own.
         rollout: division prefixes that hold until others are put in force.
         texts: the catalogues; read anew when not given.
-        told: whom receipts are passed to, to reach the holder in the chat.
         tell: whom news for an account is passed to (see renewal.py), for the same.
         decided: whom the account of a decided review is passed to, to hear it in the chat.
         answered: whom the id of a verification is passed to that its holder just answered.
@@ -133,7 +133,7 @@ def build(
         index=index,
         codes=codes,
         cards=cards,
-        verifications=Verifications(store, sealer, codes, told=told, answered=answered),
+        verifications=Verifications(store, sealer, codes, answered=answered),
         verifiers=verifiers,
         staff=staff,
         operators=Accounts(database, "operator"),
@@ -154,6 +154,7 @@ def build(
         templates=Templates(database, sealer, index),
         offline=Offline(store, sealer, cases),
         sightings=Sightings(database, sealer, index),
+        receipts=Receipts(store, sealer),
         frames=Frames(database, sealer),
         api_keys=ApiKeys(database),
         shifts=Shifts(database, sealer),

@@ -28,6 +28,7 @@ from credentials.model import RotatingCode
 from credentials.store import Store
 
 DIGITS = 8
+LONGEST_TYPED = 40  # characters; a rotating code is longer
 WRONG_TRIES = 5
 WINDOW_MS = 60_000
 _ATTEMPTS = 5
@@ -36,7 +37,9 @@ _SHORT = re.compile(r"[0-9]{8}")
 
 def digits_of(text: str) -> str:
     """The eight digits that a text is, full-width or grouped by blanks or hyphens, or nothing."""
-    bare = re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", text[:40]))
+    if len(text) > LONGEST_TYPED:
+        return ""
+    bare = re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", text))
     return bare if _SHORT.fullmatch(bare) else ""
 
 

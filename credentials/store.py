@@ -21,6 +21,7 @@ script touches. Redis 6.2 commands only; every key of a script is named to Redis
 | `{wechat:<openid>}:card` | string | cid of an account | reserved 60 s, then for good |
 | `{v:<verifier id>}:recent` | stream | vids of a verifier's last scans | the last 1000 |
 | `{recent}` | stream | vids of everybody's last scans | the last 1000 |
+| `{receipts}` | stream | state and vid of what is to be told, see receipts.py | until told |
 | `{audit}:log`, `{audit}:head` | as above | the administration chain | for good |
 | `{keys}` | hash | index: sealed key of the blind index | for good |
 
@@ -52,6 +53,7 @@ from redis.exceptions import NoScriptError
 
 from credentials import replicas
 from credentials.connection import guard
+from credentials.lines import Lines
 from credentials.model import Holder
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -59,12 +61,15 @@ BUCKET_CHARACTERS = 3
 BUCKETS = 16**BUCKET_CHARACTERS
 RECENT = "{recent}"
 RECENT_KEPT = 1000
+RECEIPTS = "{receipts}"
+BEFORE: Mapping[str, tuple[str, ...]] = {"admit": ("door",), "verify": ("chain", "door")}
+"""The functions that are put before a script; the chain's before every other."""
 _CREDENTIAL_ID = re.compile(r"[0-9a-f]{16}")
 _VERIFICATION_ID = re.compile(r"[0-9a-f]{20}")
 
 _log = structlog.get_logger(__name__)
 
-Argument = str | bytes | int
+Argument = str | bytes | int | float
 Fields = Mapping[str, bytes]
 
 
@@ -88,6 +93,7 @@ class Place:
 ADMINISTRATION = Place("{audit}")
 
 
+@functools.cache
 def bucket(number: int) -> Place:
     """The place of the bucket with a number from 0 to 4095."""
     return Place(f"{{b{number:04d}}}")
@@ -184,42 +190,25 @@ class Store:
         self.redis = database
         self.together = not isinstance(cast("object", database), RedisCluster)
         """Whether one script may touch keys of different tags: on a single server."""
+        self._lines = Lines(database) if self.together else None
 
     def run(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """One script in one round trip; it is sent in full only to a server that lacks it."""
         source, digest = _script(name)
+        ask = self._lines.ask if self._lines else self._ask_cluster
         with guard():
             try:
-                return self.redis.evalsha(digest, len(keys), *keys, *args)
+                return ask(("EVALSHA", digest, len(keys), *keys, *args))
             except NoScriptError:
-                return self.redis.eval(source, len(keys), *keys, *args)
+                return ask(("EVAL", source, len(keys), *keys, *args))
 
-    def run_noting(
-        self, name: str, keys: Sequence[str], args: Sequence[Argument], notes: Mapping[str, str]
-    ) -> Any:
-        """As `run`, and in the same round trip adds each note's value to the stream it names.
+    def _ask_cluster(self, command: tuple[Argument, ...]) -> Any:
+        return self.redis.execute_command(*command)  # type: ignore[no-untyped-call]
 
-        The notes are hints for lists, written whether or not the script agreed: whoever reads
-        one looks up what it points to.
-        """
-        if not self.together:  # whose pipelines carry no scripts
-            answer = self.run(name, keys, args)
-            with guard():
-                for stream, value in notes.items():
-                    self.redis.xadd(stream, {"v": value}, maxlen=RECENT_KEPT, approximate=True)
-            return answer
-        source, digest = _script(name)
+    def note(self, stream: str, field: str, value: str, most: int) -> None:
+        """Add to a stream that keeps about so many entries."""
         with guard():
-            pipe = self.redis.pipeline(transaction=False)
-            pipe.evalsha(digest, len(keys), *keys, *args)
-            for stream, value in notes.items():
-                pipe.xadd(stream, {"v": value}, maxlen=RECENT_KEPT, approximate=True)
-            answer = pipe.execute(raise_on_error=False)[0]
-            if isinstance(answer, NoScriptError):
-                return self.redis.eval(source, len(keys), *keys, *args)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
+            self.redis.xadd(stream, {field: value}, maxlen=most, approximate=True)
 
     def confirm(self, credential_id: str, status: str) -> None:
         """Wait until what stops a card would outlive the server that it was written to.
@@ -298,7 +287,7 @@ class Store:
         return _glance(found) if found else None
 
     def newest(self, stream: str, limit: int) -> list[str]:
-        """The values noted last in a stream by `run_noting`, newest first."""
+        """The values noted last in a list of scans, newest first."""
         with guard():
             found: Any = self.redis.xrevrange(stream, count=limit)
         return [fields[b"v"].decode() for _, fields in found]
@@ -306,9 +295,9 @@ class Store:
 
 @functools.cache
 def _script(name: str) -> tuple[str, str]:
-    """The text of a script, the chain's functions before it, and its SHA-1."""
-    chain = (SCRIPTS / "chain.lua").read_text(encoding="utf-8")
-    source = chain + (SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")
+    """The text of a script, the functions that it needs before it, and its SHA-1."""
+    parts = (*BEFORE.get(name, ("chain",)), name)
+    source = "".join((SCRIPTS / f"{part}.lua").read_text(encoding="utf-8") for part in parts)
     return source, hashlib.sha1(source.encode()).hexdigest()  # noqa: S324 - Redis names them so
 
 

@@ -1,22 +1,25 @@
 """Verification: a verifier scans a code and is told what its purpose allows, or why not.
 
-The steps of `Verifications.verify`, numbered here and beside the code (5 to 10 are one script,
+The steps of `Verifications.verify`, numbered here and beside the code (5 to 11 are one script,
 scripts/verify.lua: one round trip that does all of it or nothing):
 
  1. The purpose exists, and this verifier was granted it.      purpose_not_granted, logged
  2. It says which attributes it discloses; none is a refusal.  unavailable
  3. The code reads, and a key of ours signed it.               malformed, bad_signature
  4. A code that the holder bound to a purpose is for this one. purpose_not_granted
- 5. The same request again is given the same answer.           malformed: id used for another
- 6. The credential exists, is active, is not past its end.     unknown_code, or its status
- 7. The code is fresh by Redis's clock and newer than every
+ 5. Who was admitted by a pass is still who the pass says, and
+    within its rate (door.py).                                 stale, too_many_requests
+ 6. The same request again is given the same answer.           malformed: id used for another
+ 7. The credential exists, is active, is not past its end.     unknown_code, or its status
+ 8. The code is fresh by Redis's clock and newer than every
     code accepted before: single use.                          expired, already_used
- 8. The card's level is enough; what needs the PIN, and is
+ 9. The card's level is enough; what needs the PIN, and is
     answered at once, had it entered for it just now.          level_insufficient, expired
- 9. What is to be disclosed is there.                          unavailable
-10. The log entry is written; the code is used up; the
-    verification waits for the holder, or is accepted.
-11. Only now is anything unsealed, and only what the purpose
+10. What is to be disclosed is there.                          unavailable
+11. The log entry is written; the code is used up; the
+    verification waits for the holder, or is accepted; the
+    receipt waits to be told (receipts.py).
+12. Only now is anything unsealed, and only what the purpose
     names is disclosed.                                        unavailable
 
 A purpose that tells who the holder is waits for their approval, unless they bound the code to it
@@ -40,13 +43,17 @@ from credentials.approvals import WAIT_SECONDS, Approvals, audited, two_digits
 from credentials.audit import Audit
 from credentials.codes import ANY_PURPOSE, LIFE_SECONDS, Codes, Payload
 from credentials.disclosure import disclose
+from credentials.door import Pass
 from credentials.errors import RefusalError, UnavailableError
 from credentials.model import Actor, Holder, Level, State, Status, Verification, Verifier
 from credentials.pins import Pins
 from credentials.purposes import PURPOSES, Purpose
+from credentials.receipts import MOST_WAITING
 from credentials.sealing import Sealer
 from credentials.store import (
+    RECEIPTS,
     RECENT,
+    RECENT_KEPT,
     Fields,
     Store,
     is_verification_id,
@@ -64,22 +71,8 @@ RESULT_SECONDS = 600
 KEPT_SECONDS = 24 * 3600
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _LONGEST_DESK = 60
+_DECIDED = {b"accepted", b"awaiting_holder"}
 _log = structlog.get_logger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the holder is told of a verification, at once: accepted, or asked for approval."""
-
-    holder: Holder
-    verification_id: str
-    state: State
-    verifier: str
-    desk: str
-    purpose: str
-    fields: tuple[str, ...]
-    number: int | None
-    at: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,8 +91,19 @@ class Scan:
     at: float
 
 
-def tell_nobody(_receipt: Receipt) -> None:
-    """What `Verifications` does with receipts until somebody listens."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Asking:
+    """One request that may be decided: what for, with which code, what is kept of it.
+
+    `number` is the two-digit number where the holder must be asked, else nothing.
+    """
+
+    wanted: Purpose
+    payload: Payload
+    asked: dict[str, str]
+    request_id: str | None
+    number: str
+    shown: Pass | None
 
 
 def forget_answer(_verification_id: str) -> None:
@@ -109,9 +113,8 @@ def forget_answer(_verification_id: str) -> None:
 class Verifications:
     """Verifies codes. Every method raises UnavailableError when it cannot know.
 
-    `told` is called with a receipt after each verification that was accepted or asked, `answered`
-    with the id of one that the holder just approved or denied; they must be quick, and if one
-    fails the verification stands: the history has it anyway.
+    `answered` is called with the id of one that the holder just approved or denied; it must be
+    quick, and if it fails the answer stands.
     """
 
     def __init__(
@@ -121,20 +124,25 @@ class Verifications:
         codes: Codes,
         *,
         purposes: Mapping[str, Purpose] = PURPOSES,
-        told: Callable[[Receipt], None] = tell_nobody,
         answered: Callable[[str], None] = forget_answer,
     ) -> None:
         self._store = store
         self._sealer = sealer
         self._codes = codes
         self._purposes = purposes
-        self._told = told
         self._answered = answered
         self._audit = Audit(store, sealer.keyring)
         self._approvals = Approvals(store, self._audit, Pins(store, sealer))
 
     def verify(
-        self, verifier: Verifier, desk: str, code: str, purpose: str, request_id: str | None = None
+        self,
+        verifier: Verifier,
+        desk: str,
+        code: str,
+        purpose: str,
+        request_id: str | None = None,
+        *,
+        shown: Pass | None = None,
     ) -> Verification:
         """Verify a code for a purpose; see the list at the head of this file.
 
@@ -145,9 +153,11 @@ class Verifications:
             purpose: what for.
             request_id: 1 to 64 letters, digits and `._:-`; the same one again gives the same
                 answer for a day, and never uses a second code.
+            shown: the pass that `verifier` is from, where the door was not asked.
 
         Raises:
             RefusalError: with one of the contract's codes.
+            StalePassError: the pass is not true any more, and nothing was done.
         """
         wanted = self._granted(verifier, purpose)  # 1
         if not wanted.attributes:  # 2
@@ -166,8 +176,10 @@ class Verifications:
         }
         if wanted.pin:
             asked["pn"] = "1"
-        bound = payload.purpose == wanted.index
-        return self._decide(verifier, wanted, payload, asked, request_id, bound=bound)
+        must_ask = wanted.approval and payload.purpose != wanted.index
+        number = two_digits() if must_ask else ""
+        asking = _Asking(wanted, payload, asked, request_id, number, shown)
+        return self._decide(verifier, asking)
 
     def look(self, verifier: Verifier, verification_id: str) -> Verification:
         """A verification of this verifier's; its attributes for ten minutes, and no longer.
@@ -228,66 +240,77 @@ class Verifications:
             raise RefusalError("purpose_not_granted")
         return wanted
 
-    def _decide(
-        self,
-        verifier: Verifier,
-        wanted: Purpose,
-        payload: Payload,
-        asked: dict[str, str],
-        request_id: str | None,
-        *,
-        bound: bool,
-    ) -> Verification:
-        credential_id = payload.credential_id
+    def _decide(self, verifier: Verifier, asking: _Asking) -> Verification:
+        credential_id, wanted = asking.payload.credential_id, asking.wanted
         verification_id = new_verification_id(credential_id)
-        must_ask = wanted.approval and not bound
-        stored = {name: value.encode() for name, value in asked.items()}
-        entry = self._audit.entry(
-            credential_id,
-            "asked" if must_ask else State.ACCEPTED,
-            **audited(verification_id, stored),
+        answer = self._run(verification_id, asking)  # 5 to 11
+        outcome = answer[0].decode()
+        if outcome == "refused":
+            raise _refusal(answer[2].decode())
+        if outcome == "again":
+            return self.look(verifier, answer[2].decode())
+        now, level, sealed, portrait, told = int(answer[2]), Level(answer[3].decode()), *answer[4:]
+        if not told:
+            _log.warning("receipt not passed on", error="full", verification=verification_id)
+        state = State(outcome)
+        attributes: Mapping[str, object] = {}
+        if state is State.ACCEPTED:
+            known = record.unseal(self._sealer, credential_id, sealed)  # 12
+            attributes = self._disclosed(credential_id, wanted, known, portrait or None, now)
+        return Verification(
+            verification_id=verification_id,
+            state=state,
+            level=level,
+            purpose=wanted.name,
+            attributes=attributes,
+            verified_at=now / 1e6,
+            number=int(asking.number) if asking.number else None,
+            expires_at=now / 1e6 + WAIT_SECONDS if asking.number else None,
         )
-        place = place_of(credential_id)
-        own = verification_key(verification_id)
-        request = (
-            request_key(credential_id, verifier.verifier_id, request_id) if request_id else own
-        )
-        number = two_digits() if must_ask else ""
-        answer: list[Any] = self._store.run_noting(
+
+    def _run(self, verification_id: str, asking: _Asking) -> list[Any]:
+        """The script, with all that belongs to it on a single server; what it answers."""
+        wanted, payload, asked, shown = asking.wanted, asking.payload, asking.asked, asking.shown
+        credential_id, place = payload.credential_id, place_of(payload.credential_id)
+        verifier_id, request_id = asked["vr"], asking.request_id
+        own, lists = verification_key(verification_id), (RECENT, recent_key(verifier_id))
+        request = request_key(credential_id, verifier_id, request_id) if request_id else own
+        kind = "asked" if asking.number else "accepted"
+        entry = self._audit.entry(credential_id, kind, **audited(verification_id, asked))
+        answer: list[Any] = self._store.run(
             "verify",
             (
                 record_key(credential_id), portrait_key(credential_id), place.log, place.head, own,
                 request, pin_key(credential_id),
+                *((RECEIPTS, *lists) if self._store.together else ()),
+                *(shown.keys if shown else ()),
             ),
             (
                 *self._audit.chain(place), credential_id, *entry, verification_id,
                 _fingerprint(payload, wanted), payload.issued, LIFE_SECONDS * 1_000_000,
-                wanted.level, "ask" if must_ask else "accept",
-                number, WAIT_SECONDS, KEPT_SECONDS, "1" if "portrait" in wanted.attributes else "",
-                wanted.name if wanted.pin and not must_ask else "",
+                wanted.level, "ask" if asking.number else "accept",
+                asking.number, WAIT_SECONDS, KEPT_SECONDS,
+                "1" if "portrait" in wanted.attributes else "",
+                wanted.name if wanted.pin and not asking.number else "",
+                MOST_WAITING, RECENT_KEPT, *(shown.arguments if shown else ("", "", "", "")),
                 *(part for pair in asked.items() for part in pair),
             ),
-            {RECENT: verification_id, recent_key(verifier.verifier_id): verification_id},
-        )  # 5 to 10  # fmt: skip
-        outcome = answer[0].decode()
-        if outcome == "refused":
-            raise _refusal(answer[1].decode())
-        if outcome == "again":
-            return self.look(verifier, answer[1].decode())
-        now, level, sealed, portrait = int(answer[1]), Level(answer[2].decode()), *answer[3:]
-        stored |= {
-            "st": outcome.encode(), "at": b"%d" % now, "lv": level.encode(), "nu": number.encode(),
-            "ex": b"%d" % (now + WAIT_SECONDS * 1_000_000) if must_ask else b"",
-        }  # fmt: skip
-        state = State(outcome)
-        attributes: Mapping[str, object] = {}
-        known: record.Sealed | None = None
-        if state is State.ACCEPTED:
-            known = record.unseal(self._sealer, credential_id, sealed)  # 11
-            attributes = self._disclosed(credential_id, wanted, known, portrait or None, now)
-        verification = _verification(verification_id, stored, state, attributes)
-        self._tell(credential_id, known or sealed, verification, asked)
-        return verification
+        )  # fmt: skip
+        if shown:
+            shown.checked(answer)
+        if not self._store.together and answer[0] in _DECIDED:
+            answer[6] = self._note(answer[0].decode(), verification_id, lists)
+        return answer
+
+    def _note(self, state: str, verification_id: str, lists: tuple[str, str]) -> int:
+        """In a cluster: the receipt and the lists of scans, which are in other slots; 1 if told."""
+        try:
+            self._store.note(RECEIPTS, state, verification_id, MOST_WAITING)
+            for stream in lists:
+                self._store.note(stream, "v", verification_id, RECENT_KEPT)
+        except UnavailableError:
+            return 0  # used and logged: the scan's answer stands
+        return 1
 
     def _disclosed(
         self,
@@ -318,33 +341,6 @@ class Verifications:
             if asked
         ]
         return scans[:limit]
-
-    def _tell(
-        self,
-        credential_id: str,
-        known: record.Sealed | bytes,
-        verification: Verification,
-        asked: dict[str, str],
-    ) -> None:
-        try:
-            if isinstance(known, bytes):
-                known = record.unseal(self._sealer, credential_id, known)
-            holder = known.holder
-            self._told(
-                Receipt(
-                    holder=holder,
-                    verification_id=verification.verification_id,
-                    state=verification.state,
-                    verifier=asked["vn"],
-                    desk=asked["dk"],
-                    purpose=asked["pu"],
-                    fields=tuple(asked["fi"].split(",")),
-                    number=verification.number,
-                    at=verification.verified_at,
-                )
-            )
-        except Exception as error:  # noqa: BLE001 - logged and used: the scan's answer stands
-            _log.warning("receipt not passed on", error=type(error).__name__)
 
 
 def _refusal(code: str) -> Exception:

@@ -1,6 +1,7 @@
 """Verifiers: the organisations that may scan, their purposes and their API keys.
 
 A verifier may have several API keys (`api_keys.py`), so that one replaces another without a gap.
+Who asks with one is for the door to say (`door.py`).
 
 | key | holds |
 |---|---|
@@ -13,28 +14,24 @@ A verifier may have several API keys (`api_keys.py`), so that one replaces anoth
 
 from __future__ import annotations
 
-import dataclasses
-import hmac
 import json
-import math
 import secrets
 import time
 from collections.abc import Iterable, Mapping
 
 import redis
 
-from credentials.api_keys import ApiKey, digest, read_key, verifier_of
+from credentials.api_keys import digest
 from credentials.connection import guard
-from credentials.errors import CredentialError, RefusalError
-from credentials.hashes import Fields, read, read_many, script, write
+from credentials.door import BURST, RATE_PER_S, Admission, Door, Pass, verifier_from
+from credentials.errors import CredentialError
+from credentials.hashes import Fields, read, read_many, write
 from credentials.model import Verifier
 from credentials.purposes import PURPOSES
+from credentials.store import Store
 
 NAMES = "{verifiers}"
 LONGEST_NAME = 60
-LONGEST_KEY = 200
-RATE_PER_S = 2000.0  # for each verifier; a machine serves about as many
-BURST = 4000
 
 
 class VerifierError(CredentialError):
@@ -47,16 +44,6 @@ class VerifierError(CredentialError):
     code = "unknown_verifier"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Admission:
-    """Who asks with which key, how many requests may follow at once, and the most there can be."""
-
-    verifier: Verifier
-    left: int
-    burst: int
-    key: ApiKey
-
-
 class Verifiers:
     """The registered verifiers; every method raises UnavailableError when Redis cannot be asked."""
 
@@ -64,9 +51,7 @@ class Verifiers:
         self, database: redis.Redis, *, rate_per_s: float = RATE_PER_S, burst: int = BURST
     ) -> None:
         self._database = database
-        self._admit = script(database, "admit")
-        self._rate_per_s = rate_per_s
-        self._burst = burst
+        self._door = Door(Store(database), rate_per_s=rate_per_s, burst=burst)
 
     def add(self, name: str, purposes: Iterable[str]) -> tuple[Verifier, str]:
         """Register a verifier; gives it and its first API key, which nobody can read again.
@@ -110,30 +95,11 @@ class Verifiers:
 
     def admit(self, api_key: str) -> Admission:
         """As `authenticate`, with the figures that an answer's rate headers need."""
-        verifier_id = verifier_of(api_key) if len(api_key) <= LONGEST_KEY else None
-        if verifier_id is None:
-            raise RefusalError("unauthenticated")
-        shown, tag = digest(api_key), _tag(verifier_id)
-        with guard():
-            found = self._admit(
-                keys=[_info(verifier_id), _keys(verifier_id), f"{tag}:rate", f"{tag}:used"],
-                args=[shown, self._rate_per_s, self._burst],
-            )
-        if not found:
-            raise RefusalError("unauthenticated")
-        fields, digests, left, wait_us, kept = found
-        # Every digest is compared, so that time does not tell which one is near.
-        if not sum(hmac.compare_digest(shown.encode(), known) for known in digests):
-            raise RefusalError("unauthenticated")
-        key = read_key(shown, kept)
-        if key.ended:
-            raise RefusalError("unauthenticated", reason="ended")
-        verifier = _verifier(verifier_id, dict(zip(fields[::2], fields[1::2], strict=True)))
-        if verifier.blocked:
-            raise RefusalError("unauthenticated", reason="blocked")
-        if wait_us:
-            raise RefusalError("too_many_requests", wait_s=math.ceil(int(wait_us) / 1000) / 1000)
-        return Admission(verifier, int(left), self._burst, key)
+        return self._door.admit(api_key)
+
+    def remembered(self, api_key: str) -> Pass | None:
+        """A pass for a script that checks it (see door.py); None where `admit` has to be asked."""
+        return self._door.remembered(api_key)
 
     def get(self, verifier_id: str) -> Verifier | None:
         """The verifier with this id."""
@@ -246,19 +212,7 @@ def checked_name(name: str) -> str:
 
 
 def _verifier(verifier_id: str, fields: Fields) -> Verifier:
-    # A purpose that the table no longer has, or whose time is over, is no longer granted.
-    ends: Mapping[str, int] = json.loads(fields.get(b"u") or b"{}")
-    now = time.time()
-    granted = [
-        name for name in fields.get(b"p", b"").decode().split(",") if now < ends.get(name, math.inf)
-    ]
-    return Verifier(
-        verifier_id=verifier_id,
-        name=fields.get(b"n", b"").decode(),
-        purposes=tuple(purpose for purpose in granted if purpose in PURPOSES),
-        blocked=fields.get(b"b", b"0") != b"0",
-        division=fields.get(b"c", b"").decode(),
-    )
+    return verifier_from(verifier_id, {name.decode(): value for name, value in fields.items()})
 
 
 def _tag(verifier_id: str) -> str:

@@ -80,18 +80,22 @@ class Problem(BaseModel):
     errors: list[FieldError] | None = None
 
 
-def answer_of(verification: Verification) -> dict[str, object]:
+def answer_of(verification: Verification) -> bytes:
     """The JSON of one verification; what is not known is left out."""
-    return VerificationAnswer(
-        verification_id=verification.verification_id,
-        state=verification.state.value,
-        level=verification.level.value,
-        purpose=verification.purpose,
-        attributes=dict(verification.attributes),
-        verified_at=_time(verification.verified_at),
-        number=verification.number,
-        expires_at=None if verification.expires_at is None else _time(verification.expires_at),
-    ).model_dump(mode="json", exclude_none=True)
+    return (
+        VerificationAnswer(
+            verification_id=verification.verification_id,
+            state=verification.state.value,
+            level=verification.level.value,
+            purpose=verification.purpose,
+            attributes=dict(verification.attributes),
+            verified_at=_time(verification.verified_at),
+            number=verification.number,
+            expires_at=None if verification.expires_at is None else _time(verification.expires_at),
+        )
+        .model_dump_json(exclude_none=True)
+        .encode()
+    )
 
 
 def _time(seconds: float) -> datetime.datetime:

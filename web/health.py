@@ -82,19 +82,44 @@ def latency(app: Flask | None, route: str, share: float) -> float | None:
     return min(edge for edge, count in below.items() if count >= share * whole)
 
 
-def measure(app: Flask) -> None:
-    """Count every request and how long it took, by route and status class."""
-    # A registry of its own: in a run of several processes the values meet in shared files,
-    # and several apps in one process (tests) do not collide.
-    registry = CollectorRegistry()
-    requests = Counter(
-        "card_http_requests", "Requests answered", ("route", "status"), registry=registry
-    )
-    seconds = Histogram(
-        "card_http_request_seconds", "Seconds until the answer", ("route",), registry=registry
-    )
+class Measures:
+    """Requests and how long they took, by route and status class.
 
-    app.extensions["requests"] = registry
+    A registry of its own: in a run of several processes the values meet in shared files, and
+    several apps in one process (tests) do not collide.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "card_http_requests",
+            "Requests answered",
+            ("route", "status"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "card_http_request_seconds",
+            "Seconds until the answer",
+            ("route",),
+            registry=self.registry,
+        )
+        self._found: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+
+    def count(self, route: str, status: int, seconds: float) -> None:
+        """Count one request; routes are few, so their counters are looked up once."""
+        kind = status // 100
+        found = self._found.get((route, kind))
+        if found is None:
+            found = (self._requests.labels(route, f"{kind}xx"), self._seconds.labels(route))
+            self._found[route, kind] = found
+        found[0].inc()
+        found[1].observe(seconds)
+
+
+def measure(app: Flask) -> Measures:
+    """Count every request that Flask answers; gives what others count theirs with."""
+    measures = Measures()
+    app.extensions["requests"] = measures.registry
 
     @app.before_request
     def begin() -> None:
@@ -103,7 +128,9 @@ def measure(app: Flask) -> None:
     @app.after_request
     def count(response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule else "none"
-        requests.labels(route, f"{response.status_code // 100}xx").inc()
-        if (began := g.pop("began", None)) is not None:
-            seconds.labels(route).observe(time.perf_counter() - began)
+        began = g.pop("began", None)
+        seconds = 0.0 if began is None else time.perf_counter() - began
+        measures.count(route, response.status_code, seconds)
         return response
+
+    return measures

@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from credentials.errors import CredentialError
 from texts import DEFAULT_LANGUAGE, LANGUAGES, Texts, negotiate
+from web.front import Answer, Asked
 
 if TYPE_CHECKING:
     from credentials.services import Services
@@ -224,7 +225,8 @@ def _install_static(app: Flask) -> None:
         return response
 
 
-def _install_headers(app: Flask, settings: Settings) -> None:
+def headers_of(settings: Settings) -> dict[str, str]:
+    """The headers of every answer that has none of its own by the same name."""
     demo = settings.profile == "demo"
     headers = {
         "Content-Security-Policy": content_security_policy(demo=demo),
@@ -237,11 +239,31 @@ def _install_headers(app: Flask, settings: Settings) -> None:
     }
     if settings.address.startswith("https://"):
         headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}"
+    return headers
+
+
+def broken(texts: Texts, asked: Asked) -> Answer:
+    """What a program is answered when a hot route fails as none should."""
+    sentence = texts.say(negotiate(asked.header("ACCEPT_LANGUAGE")), "web.error.500.what")
+    body = {
+        "type": "about:blank",
+        "title": sentence,
+        "status": InternalServerError.code,
+        "code": "internal_error",
+    }
+    headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+    return Answer(InternalServerError.code, json.dumps(body, ensure_ascii=False).encode(), headers)
+
+
+def _install_headers(app: Flask, settings: Settings) -> None:
+    headers = headers_of(settings)
 
     @app.after_request
     def protect(response: Response) -> Response:
+        there = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 - not a dict
         for name, value in headers.items():
-            response.headers.setdefault(name, value)
+            if name.lower() not in there:
+                response.headers.add(name, value)
         return response
 
 

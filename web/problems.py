@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from flask import Response, request
 
 from texts import Texts, negotiate
+from web.front import Answer, Asked, response
 
 STATUSES = {
     "malformed": 400,
@@ -43,42 +44,47 @@ def status_of(code: str) -> int:
     return STATUSES.get(code, STATUSES["unavailable"])
 
 
-def problem(
+def answer(
     texts: Texts,
+    asked: Asked,
     code: str,
     *,
     wait_s: float | None = None,
     errors: Sequence[dict[str, str]] = (),
-) -> Response:
-    """The answer that refuses the request at hand.
+) -> Answer:
+    """The answer that refuses a request.
 
     Args:
         texts: the catalogues; `api.title.<code>` and `api.detail.<code>` are asked for.
+        asked: the request.
         code: one of `STATUSES`; any other is answered as `unavailable`.
         wait_s: seconds after which it is worth asking again, for Retry-After.
         errors: what is wrong with the body: `pointer` (RFC 6901) and `code` of each field.
     """
     code = code if code in STATUSES else "unavailable"
-    language = negotiate(request.headers.get("Accept-Language", ""))
+    language = negotiate(asked.header("ACCEPT_LANGUAGE"))
     body: dict[str, object] = {
         "type": f"urn:virtual-identity-card:problem:{code}",
         "title": texts.say(language, f"api.title.{code}"),
         "status": STATUSES[code],
         "code": code,
         "detail": texts.say(language, f"api.detail.{code}"),
-        "instance": request.path,
+        "instance": asked.path,
     }
     if errors:
         body["errors"] = list(errors)
-    answer = Response(
-        json.dumps(body, ensure_ascii=False),
-        status=STATUSES[code],
-        content_type="application/problem+json",
-    )
-    answer.headers["Content-Language"] = language.replace("_", "-")
-    answer.headers["Vary"] = "Accept-Language"
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Content-Language": language.replace("_", "-"),
+        "Vary": "Accept-Language",
+    }
     if code == "unauthenticated":
-        answer.headers["WWW-Authenticate"] = 'Bearer realm="verifications"'
+        headers["WWW-Authenticate"] = 'Bearer realm="verifications"'
     if code in {"too_many_requests", "unavailable"}:
-        answer.headers["Retry-After"] = str(max(1, round(wait_s or RETRY_SECONDS)))
-    return answer
+        headers["Retry-After"] = str(max(1, round(wait_s or RETRY_SECONDS)))
+    return Answer(STATUSES[code], json.dumps(body, ensure_ascii=False).encode(), headers)
+
+
+def problem(texts: Texts, code: str, *, wait_s: float | None = None) -> Response:
+    """The same for the request that Flask has at hand."""
+    return response(answer(texts, Asked(request.environ), code, wait_s=wait_s))

@@ -10,7 +10,7 @@ import time
 
 import redis
 
-from bot import news
+from bot import follow_up, news
 from bot.channel import MediaGoneError, NotDeliveredError, PlatformUnavailableError
 from bot.conversations import Conversations
 from bot.figures import Figures
@@ -23,7 +23,6 @@ from credentials.keyring import Keyring
 from credentials.model import Holder, Person, Verifier
 from credentials.sealing import BlindIndex, Sealer
 from credentials.services import Services, build
-from credentials.verification import Receipt
 from handlers.dialog import DIALOG
 from handlers.turn import Choices, Kind, Picture, Reply, Say, Turn
 from tests.credentials.issuer import id_number, ring
@@ -134,6 +133,7 @@ class World:
     def work(self, most: int = 100) -> int:
         """Do what waits, one job after the other, as a worker would; gives how many."""
         done = 0
+        self.services.receipts.pass_on("test", follow_up.teller(self.jobs))
         told = news.functions(self.conversations, self.outbox, self.services.texts)
         functions = {**self.talk.functions(), **told}
         while done < most:
@@ -233,13 +233,6 @@ def make_world(
     registry = Registry(database, sealer, BlindIndex(database, sealer))
     jobs = Jobs.at("", address)
 
-    def tell(receipt: Receipt) -> None:
-        jobs.enqueue(
-            "notify_receipt" if receipt.number is None else "notify_approval",
-            holder=dataclasses.asdict(receipt.holder),
-            verification_id=receipt.verification_id,
-        )
-
     def decided(holder: Holder) -> None:
         jobs.enqueue("review_decided", holder=dataclasses.asdict(holder))
 
@@ -250,7 +243,6 @@ def make_world(
         authority=registry,
         rollout=(rollout,) if rollout else (),
         decided=decided,
-        told=tell,
         tell=news.teller(jobs),
     )
     platform = Platform()

@@ -31,11 +31,12 @@ from credentials.model import (
 )
 from credentials.pins import Pins
 from credentials.purposes import PURPOSES
+from credentials.receipts import Receipt, Receipts
 from credentials.sealing import BlindIndex, Sealer
 from credentials.store import Store
 from credentials.terminals import Terminals
 from credentials.upgrade import Upgrades
-from credentials.verification import Receipt, Verifications
+from credentials.verification import Verifications
 from tests.credentials.kiosk import Kiosk
 
 ADDRESS = "https://card.example.gov.cn"
@@ -159,17 +160,22 @@ class Issuer:
         self.sealer = Sealer(self.keyring)
         self.index = BlindIndex(database, self.sealer)
         self.codes = Codes(self.keyring, ADDRESS)
-        self.receipts: list[Receipt] = []
+        self._told: list[Receipt] = []
         self.cards = Cards(self.store, self.sealer, self.index, self.codes)
-        self.verifications = Verifications(
-            self.store, self.sealer, self.codes, told=self.receipts.append
-        )
+        self.verifications = Verifications(self.store, self.sealer, self.codes)
+        self.waiting = Receipts(self.store, self.sealer)
         self.audit = Audit(self.store, self.keyring)
         self.pins = Pins(self.store, self.sealer)
         self.terminals = Terminals(database)
         self.upgrades = Upgrades(
             self.store, self.sealer, self.index, self.terminals, Limits(database)
         )
+
+    @property
+    def receipts(self) -> list[Receipt]:
+        """What holders were told, oldest first."""
+        self.waiting.pass_on("test", self._told.append)
+        return self._told
 
     def issue(self, who: Person, openid: str = "oAnna") -> Card:
         evidence: Mapping[str, str] = {"liveness": "unsafe-none", "distance": "0.41"}

@@ -8,9 +8,9 @@ import redis
 from credentials.authority import EmbeddedRegistry
 from credentials.errors import RefusalError
 from credentials.model import Holder, State
+from credentials.receipts import Receipt
 from credentials.sealing import Sealer
 from credentials.services import Services, build
-from credentials.verification import Receipt
 from tests.credentials.issuer import ADDRESS, CONSENTS, person, ring
 
 
@@ -38,14 +38,14 @@ def test_from_the_registry_to_a_scan(services: Services) -> None:
         services.verifications.verify(verifier, "", code.address, "internet_cafe")
 
 
-def test_receipts_go_where_they_are_sent(database: redis.Redis) -> None:
-    keys = ring()
+def test_receipts_wait_until_they_are_passed_on(services: Services) -> None:
     told: list[Receipt] = []
-    registry = EmbeddedRegistry(database, Sealer(keys))
-    services = build(database, keys, address=ADDRESS, authority=registry, told=told.append)
     holder = Holder("wechat", "oAnna")
     services.cards.issue(holder, person(), CONSENTS, evidence={})
     verifier, _ = services.verifiers.add("Blue Screen", ["internet_cafe"])
     code = services.cards.mint(holder).code
     services.verifications.verify(verifier, "Desk 2", code, "internet_cafe")
+    assert services.receipts.figures()[0] == 1
+    assert services.receipts.pass_on("one", told.append) == 1
+    assert services.receipts.pass_on("two", told.append) == 0
     assert [(receipt.holder, receipt.desk) for receipt in told] == [(holder, "Desk 2")]

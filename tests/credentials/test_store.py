@@ -32,9 +32,8 @@ class WatchedStore(Store):
         self.seen.append((name, tuple(keys)))
         return super().run(name, keys, args)
 
-    def run_noting(self, name: str, keys: Any, args: Any, notes: Any) -> Any:
-        self.seen.append((name, tuple(keys)))
-        return super().run_noting(name, keys, args, notes)
+    def confirm(self, credential_id: str, status: str) -> None:
+        """There is no replica here to ask."""
 
     def confirm(self, credential_id: str, status: str) -> None:
         """There is no replica here to ask."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +23,9 @@ from credentials.accounts import Accounts
 from credentials.authority import EmbeddedRegistry
 from credentials.keyring import Keyring
 from credentials.model import Holder, Verifier
+from credentials.receipts import Receipt
 from credentials.sealing import BlindIndex, Sealer
 from credentials.services import Services, build
-from credentials.verification import Receipt
 from handlers.dialog import DIALOG
 from settings import Settings
 from tests.credentials.issuer import CONSENTS, person, ring
@@ -43,6 +44,7 @@ from web import (
     shell,
 )
 from web.console_shared import Register
+from web.front import Front
 
 ADDRESS = "http://127.0.0.1:8000"
 PASSWORD = "a harbour in the fog"
@@ -57,17 +59,17 @@ class Office:
         *,
         address: str = ADDRESS,
         keyring: Keyring | None = None,
+        front: bool = True,
     ) -> None:
         keyring = keyring or ring()
         sealer = Sealer(keyring)
-        self.receipts: list[Receipt] = []
-        self.worker_is_broken = False
+        self._told: list[Receipt] = []
+        self.counted: list[tuple[str, int, float]] = []
         self.services: Services = build(
             database,
             keyring,
             address=address,
             authority=EmbeddedRegistry(database, sealer, BlindIndex(database, sealer)),
-            told=self._tell,
         )
         self.asked_again: list[Holder] = []
         figures = Figures(database, steps=DIALOG.steps)
@@ -85,6 +87,15 @@ class Office:
         self.app.register_blueprint(
             console.blueprint(self.services, self.conversations, self._console_places(database))
         )
+
+        if front:
+            self.app.wsgi_app = Front(  # type: ignore[assignment, method-assign]
+                self.app.wsgi_app,
+                api.hot(self.services),
+                headers=pages.headers_of(settings),
+                count=lambda *seen: self.counted.append(seen),
+                broken=functools.partial(pages.broken, self.services.texts),
+            )
 
     def _console_places(self, database: redis.Redis) -> Iterator[Register]:
         """What the wiring gives the console beside the card's services."""
@@ -106,10 +117,11 @@ class Office:
         figures = self.conversations.figures
         yield console_flow.register(self.services, figures, ways(DIALOG), name_of)
 
-    def _tell(self, receipt: Receipt) -> None:
-        if self.worker_is_broken:
-            raise ConnectionError
-        self.receipts.append(receipt)
+    @property
+    def receipts(self) -> list[Receipt]:
+        """What holders were told, oldest first."""
+        self.services.receipts.pass_on("test", self._told.append)
+        return self._told
 
     def phone(self, sequence: int = 1, name: str = "张三丰", **other: object) -> Phone:
         holder = Holder("wechat", f"oPhone{sequence}")

@@ -85,13 +85,6 @@ def test_a_retry_is_given_the_same_answer_and_one_receipt(
     assert len(office.receipts) == 1
 
 
-def test_a_worker_that_cannot_be_told_does_not_spoil_the_answer(
-    office: Office, phone: Phone, software: Software
-) -> None:
-    office.worker_is_broken = True
-    assert outcome(software.scan(phone.show())) == (200, "accepted")
-
-
 class TestRefusals:
     def test_already_used(self, phone: Phone, software: Software) -> None:
         code = phone.show()

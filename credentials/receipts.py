@@ -1,0 +1,190 @@
+"""Receipts: what holders are to be told of verifications, kept until it was passed on.
+
+A verification writes its receipt in the script that decides it (scripts/verify.lua), so on a
+single server neither is there without the other; in a cluster it follows in a command of its
+own. It is one entry of a stream, the state and the verification's id: nothing that says who the
+holder is. Workers read the stream as one group. Each receipt is read by one of them, and struck
+off only when it was passed on; what a killed worker had read is given to another after a few
+seconds. So it may be passed on twice, never not at all, and whoever tells the holder does it
+once for each verification (`bot/outbox.py`).
+
+While they cannot be passed on, because the broker is full or out, they wait here, up to a bound;
+beyond it the verification stands and the holder finds it in the history.
+
+| key | holds |
+|---|---|
+| `{receipts}` | stream, read by the group `tellers` |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from redis.exceptions import ResponseError
+
+from credentials import record
+from credentials.connection import guard
+from credentials.errors import CredentialError
+from credentials.model import Holder, State
+from credentials.sealing import SealBrokenError, Sealer
+from credentials.store import RECEIPTS, Fields, Store, record_key, verification_key
+
+GROUP = "tellers"
+MOST_WAITING = 100_000
+AT_ONCE = 50
+SILENT_MS = 10_000
+"""After so long a reader that did not finish is taken for dead, and so are its receipts' tries."""
+GONE_MS = 3_600_000
+_log = structlog.get_logger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the holder is told of a verification, at once: accepted, or asked for approval."""
+
+    holder: Holder
+    verification_id: str
+    state: State
+    verifier: str
+    desk: str
+    purpose: str
+    fields: tuple[str, ...]
+    number: int | None
+    at: float
+
+
+class Receipts:
+    """The receipts that wait. Every method raises UnavailableError when Redis cannot be asked."""
+
+    def __init__(self, store: Store, sealer: Sealer) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._looked = 0.0
+
+    def pass_on(self, reader: str, told: Callable[[Receipt], None], wait_ms: int = 0) -> int:
+        """Pass on what waits; gives how many receipts that were.
+
+        Args:
+            reader: who reads, another name for each process.
+            told: takes one; what it raises as a CredentialError leaves that one and those after
+                it for another try, after some seconds.
+            wait_ms: how long to wait for one to come, under a second.
+        """
+        done = 0
+        for entry, fields in (*self._left(reader), *self._read(reader, wait_ms)):
+            try:
+                receipt = self._receipt(fields)
+            except SealBrokenError:
+                _log.exception("receipt of nobody", entry=entry.decode())
+                receipt = None
+            if receipt is not None:
+                try:
+                    told(receipt)
+                except CredentialError as error:
+                    _log.warning("receipt waits", error=error.code)
+                    return done
+            self._store.run("receipt_done", (RECEIPTS,), (GROUP, entry))
+            done += 1
+        return done
+
+    def figures(self) -> tuple[int, float]:
+        """How many wait, and for how many seconds the oldest has."""
+        with guard():
+            length = int(self._store.redis.xlen(RECEIPTS))
+            oldest: Any = self._store.redis.xrange(RECEIPTS, count=1)
+        if not oldest:
+            return length, 0.0
+        written = int(oldest[0][0].split(b"-")[0]) / 1000
+        return length, max(0.0, self._store.now(RECEIPTS) / 1e6 - written)
+
+    def tend(self) -> None:
+        """Forget readers that are long gone; what they had read was given to others."""
+        with guard():
+            try:
+                readers: Any = self._store.redis.xinfo_consumers(RECEIPTS, GROUP)
+            except ResponseError:  # nobody has read yet
+                return
+            for reader in readers:
+                if reader["pending"] == 0 and reader["idle"] > GONE_MS:
+                    self._store.redis.xgroup_delconsumer(RECEIPTS, GROUP, reader["name"])
+
+    def _read(self, reader: str, wait_ms: int) -> list[tuple[bytes, Mapping[bytes, bytes]]]:
+        """What nobody was given yet."""
+        with guard():
+            try:
+                found = self._new(reader, wait_ms)
+            except ResponseError as error:
+                if not str(error).startswith("NOGROUP"):
+                    raise
+                self._begin()
+                found = self._new(reader, wait_ms)
+        entries = found.values() if isinstance(found, dict) else [each[1] for each in found or ()]
+        return [entry for some in entries for entry in _flat(some)]
+
+    def _new(self, reader: str, wait_ms: int) -> Any:
+        return self._store.redis.xreadgroup(
+            GROUP, reader, {RECEIPTS: ">"}, count=AT_ONCE, block=wait_ms or None
+        )
+
+    def _begin(self) -> None:
+        try:
+            self._store.redis.xgroup_create(RECEIPTS, GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):  # another reader was quicker
+                raise
+
+    def _left(self, reader: str) -> list[tuple[bytes, Mapping[bytes, bytes]]]:
+        """What was read and not finished, by a reader that is silent or by one that had to stop."""
+        now = time.monotonic()
+        if now - self._looked < SILENT_MS / 2000:
+            return []
+        self._looked = now
+        with guard():
+            try:
+                found: Any = self._store.redis.xautoclaim(
+                    RECEIPTS, GROUP, reader, min_idle_time=SILENT_MS, count=AT_ONCE
+                )
+            except ResponseError as error:
+                if not str(error).startswith("NOGROUP"):
+                    raise
+                return []
+        return _flat(found[1])
+
+    def _receipt(self, fields: Mapping[bytes, bytes]) -> Receipt | None:
+        """A receipt as it is told; None where the verification, or the holder's data, is gone."""
+        ((state, verification_id),) = fields.items()
+        told = verification_id.decode()
+        asked = self._store.fields(verification_key(told))[0]
+        if not asked:
+            return None
+        credential_id = asked["c"].decode()
+        sealed = self._store.fields(record_key(credential_id))[0].get("e")
+        if sealed is None:
+            return None
+        holder = record.unseal(self._sealer, credential_id, sealed).holder
+        return _receipt(holder, told, State(state.decode()), asked)
+
+
+def _receipt(holder: Holder, verification_id: str, state: State, asked: Fields) -> Receipt:
+    return Receipt(
+        holder=holder,
+        verification_id=verification_id,
+        state=state,
+        verifier=asked["vn"].decode(),
+        desk=asked["dk"].decode(),
+        purpose=asked["pu"].decode(),
+        fields=tuple(asked["fi"].decode().split(",")),
+        number=int(asked["nu"]) if state is State.AWAITING_HOLDER else None,
+        at=int(asked["at"]) / 1e6,
+    )
+
+
+def _flat(entries: Any) -> list[tuple[bytes, Mapping[bytes, bytes]]]:
+    """Entries as pairs; RESP3 answers nest them once more."""
+    if entries and isinstance(entries[0], list) and entries[0] and isinstance(entries[0][0], tuple):
+        entries = [entry for some in entries for entry in some]
+    return [(entry[0], entry[1]) for entry in entries if entry and entry[1]]
