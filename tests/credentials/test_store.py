@@ -35,9 +35,6 @@ class WatchedStore(Store):
     def confirm(self, credential_id: str, status: str) -> None:
         """There is no replica here to ask."""
 
-    def confirm(self, credential_id: str, status: str) -> None:
-        """There is no replica here to ask."""
-
 
 def tag(key: str) -> str:
     """The part of a key that decides where in a cluster it is."""
