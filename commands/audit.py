@@ -16,6 +16,7 @@ from commands.context import Opener, note, opened
 from credentials.archive import KEEP_DAYS, Archives
 from credentials.audit import Finding, Progress
 from credentials.store import BUCKETS, Store
+from credentials.witness import Witness
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -34,19 +35,30 @@ def _archives(services: Services) -> Archives:
     return Archives(folder, Store(services.redis), services.audit, services.keyring)
 
 
+def witness_of(services: Services) -> Witness:
+    """What the last check saw, beside the archives."""
+    folder = Settings().var_dir / "audit"
+    return Witness(folder, Store(services.redis), services.keyring)
+
+
 @audit.command()
 @click.option("--live-only", is_flag=True, help="Trust the archives, which are kept elsewhere.")
+@click.option("--anew", is_flag=True, help="Do not hold it against what the last check saw.")
 @click.pass_obj
-def verify(opener: Opener, *, live_only: bool) -> None:
-    """Check the whole audit, archives and live chains.
+def verify(opener: Opener, *, live_only: bool, anew: bool) -> None:
+    """Check the whole audit: archives, live chains, and that none ends before the last check.
 
-    Exit status 1 and the first bad entry if it is broken.
+    Exit status 1 and the first bad entry if it is broken. What a check saw is kept in
+    VAR_DIR/audit, so that a log that was set back as a whole is noticed by the next one.
     """
     with opened(opener) as services:
-        archives = _archives(services)
+        archives, witness = _archives(services), witness_of(services)
+        if anew:
+            note(services, "audit_anew", "audit")
         files = 0 if live_only else len(archives.files())
+        ends = witness.ends()
         with click.progressbar(
-            _steps(services, archives, live_only=live_only),
+            _steps(services, archives, None if anew else witness, live_only=live_only),
             length=CHAINS + files,
             label="checking",
             file=sys.stderr,
@@ -56,6 +68,8 @@ def verify(opener: Opener, *, live_only: bool) -> None:
                 entries += seen
                 if finding is not None:
                     break
+        if finding is None:
+            witness.keep(ends)
     if finding is not None:
         where = (
             f"entry {finding.number} of chain {finding.place}" if finding.number else finding.place
@@ -66,7 +80,7 @@ def verify(opener: Opener, *, live_only: bool) -> None:
 
 
 def _steps(
-    services: Services, archives: Archives, *, live_only: bool
+    services: Services, archives: Archives, witness: Witness | None, *, live_only: bool
 ) -> Iterator[tuple[int, Finding | None]]:
     if not live_only:
         yield from archives.verify()
@@ -75,6 +89,8 @@ def _steps(
     for progress in services.audit.verify():
         yield progress.entries - before, progress.finding
         before = progress.entries
+    if witness:  # last: it knows of what nothing in Redis shows any more
+        yield from ((0, finding) for finding in witness.findings())
 
 
 @audit.command()

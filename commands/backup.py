@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from commands.audit import witness_of
 from commands.context import Opener, note, opened
 from credentials import backup as backups
 from credentials.backup import BackupError, Step
@@ -72,6 +73,8 @@ def restore(opener: Opener, file: Path, *, replace: bool, stopped: Path | None) 
         entries = _audited(services)
         again = stop_again(services, stopped.read_text().splitlines()) if stopped else None
         note(services, "restored", str(file.name), keys=str(made["keys"]))
+        witness = witness_of(services)
+        witness.keep(witness.ends())  # the log ends earlier than the last check saw, rightly
     age = max(0.0, time.time() - made["made"]) / 3600
     click.echo(f"{made['keys']} keys put back; {entries} entries of the audit are whole")
     if again is None:

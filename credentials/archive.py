@@ -239,6 +239,15 @@ class Archives:
         for tag, (number, _) in marks.items():
             if number and not (tag in seen and seen[tag].agrees):
                 yield 0, Finding(tag, seen[tag].number + 1 if tag in seen else 1, Fault.REMOVED)
+        yield from ((0, finding) for finding in self._cut(seen))
+
+    def _cut(self, seen: dict[str, Seen]) -> Iterator[Finding]:
+        """Chains that end, in Redis, before what the archives hold of them."""
+        heads = self._store.fields(*(Place(tag).head for tag in seen))
+        for (tag, chain), head in zip(seen.items(), heads, strict=True):
+            last = int(head.get("n", b"0"))
+            if last < chain.number:
+                yield Finding(tag, last + 1, Fault.CUT)
 
     def _verify_file(
         self,

@@ -100,7 +100,7 @@ DIALOG: Final = Dialog(
                 "read": "confirm_card",
                 "back": to("name", "chat.card_photo.back"),
                 "poor": to("name", "chat.card_photo.poor"),
-                "too_young": done("chat.id_number.too_young"),
+                "too_young": to("name", "chat.card_photo.too_young"),
                 "gone": to("name", "chat.card_photo.gone"),
                 "unavailable": to("name", "chat.card_photo.gone"),
             },
@@ -129,7 +129,7 @@ DIALOG: Final = Dialog(
                 "future": again("chat.id_number.future"),
                 "too_early": again("chat.id_number.too_early"),
                 "checksum": again("chat.id_number.checksum"),
-                "too_young": done("chat.id_number.too_young"),
+                "too_young": again("chat.id_number.too_young"),
             },
         ),
         "registry": Work(
@@ -349,7 +349,7 @@ DIALOG: Final = Dialog(
             },
         ),
         "upgrade_face": Ask(
-            says="chat.face",
+            says="upgrade.face",
             kinds=frozenset({TEXT, IMAGE, VIDEO}),
             takes=answers.selfie,
             leads={

@@ -124,7 +124,7 @@ def read_card(task: Task) -> Outcome:  # noqa: PLR0911 - one for each way it can
     except CredentialError:
         return _unread("chat.card_photo.focus")
     if number.age_on(today) < LEAST_AGE:
-        return Outcome("too_young", values={"age": LEAST_AGE})
+        return Outcome("too_young", {"card_photo": None}, values={"age": LEAST_AGE})
     given: dict[str, object] = {"name": name, "id_number": number.value, "card_photo": None}
     given["card_face"] = _face_on(task, reading)
     return Outcome("read", {**given, "shown": {"name": name, "id_number": number.value}})

@@ -117,9 +117,13 @@ class TestEnrolment:
         child = world.register(birth="20200101")
         for said in ("申请", "同意", "张三丰"):
             phone.say(said)
-        assert "监护人" in phone.say(child.id_number)
-        assert phone.step() == "home"
-        assert not world.conversations.look(phone.holder).given
+        told = phone.say(child.id_number)
+        assert "监护人" in told
+        assert "输错了请重新输入" in told
+        assert phone.step() == "id_number"
+        kept = world.conversations.look(phone.holder).given
+        assert kept["name"] == "张三丰"
+        assert child.id_number not in kept.values()
 
     @pytest.mark.parametrize("text", ["!!!", "x" * 60, "440115199003070000", "<b>张三</b>"])
     def test_what_is_no_name_is_asked_again(self, phone: Phone, text: str) -> None:

@@ -24,9 +24,9 @@ BAD = {
     "the 13th month": (id_number(birth="19901301"), "并不存在"),
     "not born yet": (id_number(birth=NEXT_YEAR), "还没有到"),
     "born too early": (id_number(birth="18490307"), "太早"),
+    "a child": (id_number(birth=CHILD), "监护人"),
     "one digit wrong": (GOOD[:-1] + ("1" if GOOD[-1] != "1" else "2"), "最后一位与前面不符"),
     "unknown to the registry": (id_number(902), "没有查到"),
-    "a child": (id_number(birth=CHILD), "监护人"),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from credentials.store import Place, place_of
+from credentials.store import Place, place_of, record_key
 from tests.faults.acts import Office
 from tests.faults.conftest import Figure
 from tests.product.actors import ROOT, HotelSoftware, Product, environment
@@ -106,3 +106,23 @@ def test_what_nobody_touched_is_whole(
     assert chain
     status, said = verify(shared_product)
     assert status == 0, said
+
+
+def test_a_log_set_back_with_all_that_tells_of_it(
+    shared_product: Product, shared_office: Office, chain: tuple[Place, Entries]
+) -> None:
+    place, entries = chain
+    assert verify(shared_product)[0] == 0
+    about = entries[-1][1][b"c"].decode()
+    before = [entry for entry in entries[:-1] if entry[1][b"c"].decode() == about][-1]
+    number = int(entries[-2][0].split(b"-")[0])
+    rewrite(shared_office, place, entries[:-1])
+    mac = entries[-2][1][b"m"]
+    shared_office.database.hset(place.head, mapping={"n": number, "m": mac})
+    shared_office.database.hset(record_key(about), "g", before[0].split(b"-")[0])
+    try:
+        status, said = verify(shared_product)
+    finally:
+        shared_office.database.hset(record_key(about), "g", entries[-1][0].split(b"-")[0])
+    assert status == 1
+    assert f"entry {number + 1} of chain {place.tag} is cut" in said
