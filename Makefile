@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: help setup run serve test check format pictures bench biometrics faults cluster soak rabbit fuzz
+.PHONY: help setup run serve test check format pictures bench peers servers biometrics faults cluster soak rabbit fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ serve: setup ## start the product in its production profile
 test: $(VENV)/.test ## run all tests
 	@sh tests/system-packages.sh
 	@# RabbitMQ's tests are `make rabbit`'s: its server is a large one, and optional.
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/bot/test_rabbit.py
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/bot/test_rabbit.py
 
 check: $(VENV)/.test ## formatting, lint, types
 	@$(BIN)/ruff format --check .
@@ -51,8 +51,17 @@ fuzz: $(VENV)/.test ## throw junk at what reads pushes, guided by coverage (SECO
 	@$(PIP) install -r requirements-fuzz.txt
 	@$(BIN)/python -m tests.fuzz.pushes -max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1
 
-bench: $(VENV)/.test ## run the benchmarks; tables go to benchmarks/results/
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/.test ## run the benchmarks; tables and plots go to benchmarks/results/ (GROUPS="requests faces")
+	@$(BIN)/python -m benchmarks $(GROUPS)
+
+$(VENV)/peers/.there: requirements-peers.txt $(VENV)/.test
+	@$(PIP) install --no-compile --no-deps --upgrade --target $(VENV)/peers -r requirements-peers.txt
+	@touch $@
+
+peers: $(VENV)/peers/.there ## what the benchmarks compare the product with, in a folder of its own
+
+servers: peers ## compare web servers under the product's own mix of requests
+	@$(BIN)/python -m benchmarks.servers
 
 biometrics: $(VENV)/.test ## measure the error rates of faces; PAIRS=folder or CSV for pairs of your own
 	@$(BIN)/python -m benchmarks.biometrics $(if $(PAIRS),--pairs $(PAIRS))

@@ -113,7 +113,8 @@ def main(wanted: list[str]) -> int:
     collector = Collector()
     began = time.monotonic()
     status = pytest.main(
-        ["-q", "-n", "2", "--dist", "loadfile", "--no-header", *files], plugins=[collector]
+        ["-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--no-header", *files],
+        plugins=[collector],
     )
     known = {number: row for number, row in rows().items() if not wanted or str(number) in wanted}
     shown = table(known, collector.rows)

@@ -1,6 +1,7 @@
 """What the operators' figures cost: beside a turn, on the flow page, and with 10,000 at once.
 
-Run it by itself (`python -m benchmarks.flow`): a Redis of its own, nothing else needed.
+With `crowd` (`python -m benchmarks.flow crowd`) it plays 5,000 people instead, and holds each
+figure of the console against their own log.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import redis
 import structlog
 
 from benchmarks.harness import publish, table
+from benchmarks.sheet import Goal, Sheet
 from bot.behind import Behind
 from bot.conversations import Conversations
 from bot.engine import Conversation
@@ -53,16 +55,28 @@ class Silent(Conversations):
             pipeline.execute()
 
 
-def main() -> None:
-    """Measure and publish; with `crowd`, play 5,000 people instead and say how it went."""
+def main(sheet: Sheet) -> None:
+    """Measure and publish."""
     with tempfile.TemporaryDirectory() as folder, embedded.borrowed(Path(folder)) as url:
         database = connect(url)
-        if sys.argv[1:] == ["crowd"]:
-            _crowd(database, url)
-            return
-        with_figures, without, share = _beside_a_turn(database, url)
+        beside = _beside_a_turn(database, url)
         page = _page(database)
         live, unchanged = _live(database)
+    share = sheet.keep(
+        "a text turn with the operators' figures and transcript",
+        [(1000 * full, 1000 * bare) for full, bare in beside],
+        against="without them",
+        unit="ms",
+        goal=Goal("≤", 1.1),
+    ).median
+    share -= 1
+    for what, found in (
+        (f"console flow page over {FINISHED:,} conversations", page),
+        (f"console live list with {LIVE:,} conversations", live),
+    ):
+        pair = (1000 * found, 1000.0)
+        sheet.keep(what, [pair], against="1 s", unit="ms", goal=Goal("≤", 1))
+    with_figures, without = (statistics.median(pair[n] for pair in beside) for n in (0, 1))
     rows = [
         ["a text turn without figures and transcript", f"{without * 1000:.2f} ms", ""],
         ["the same with them", f"{with_figures * 1000:.2f} ms", f"**{share:+.1%}**"],
@@ -86,8 +100,8 @@ def main() -> None:
     )
 
 
-def _beside_a_turn(database: redis.Redis, url: str) -> tuple[float, float, float]:
-    """Seconds a turn with and without the figures, and the median of the pairs' ratios, less 1."""
+def _beside_a_turn(database: redis.Redis, url: str) -> list[tuple[float, float]]:
+    """Pairs of seconds a turn, with and without the figures."""
     worlds = []
     for kind in (Conversations, Silent):
         world = make_world(database, url)
@@ -98,12 +112,10 @@ def _beside_a_turn(database: redis.Redis, url: str) -> tuple[float, float, float
         worlds.append((world, behind))
     pairs = []
     for turn in range(ROUNDS + 1):
-        pair = tuple(_turns(*place, f"{turn}{number}") for number, place in enumerate(worlds))
+        full, bare = (_turns(*place, f"{turn}{number}") for number, place in enumerate(worlds))
         if turn:  # the first warms up
-            pairs.append(pair)
-    ratio = statistics.median(full / bare for full, bare in pairs)
-    full, bare = (statistics.median(pair[n] for pair in pairs) for n in (0, 1))
-    return full, bare, ratio - 1
+            pairs.append((full, bare))
+    return pairs
 
 
 def _turns(world: World, behind: Behind, name: str) -> float:
@@ -179,8 +191,13 @@ def _live(database: redis.Redis) -> tuple[float, float]:
     return statistics.median(times), statistics.median(quick)
 
 
-def _crowd(database: redis.Redis, url: str) -> None:
+def crowd() -> None:
     """Play 5,000 people and hold each of the console's figures against their own log."""
+    with tempfile.TemporaryDirectory() as folder, embedded.borrowed(Path(folder)) as url:
+        _crowd(connect(url), url)
+
+
+def _crowd(database: redis.Redis, url: str) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     began = time.perf_counter()
     world = make_world(database, url)
@@ -245,4 +262,4 @@ def _equal(what: str, shown: Mapping[Any, int], counted: Mapping[Any, int]) -> l
 
 
 if __name__ == "__main__":
-    main()
+    crowd() if sys.argv[1:] == ["crowd"] else main(Sheet("flow"))

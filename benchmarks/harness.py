@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.util
 import os
 import platform
 import socket
@@ -21,8 +22,22 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 PAIRS = 7
-START_SECONDS = 30
+START_SECONDS = 90  # a face model and a busy machine; it is an end, not a wait
+PEERS = Path(sys.prefix) / "peers"
+"""Where `make peers` puts what the product is compared with, apart from what it runs on."""
 NONE: Mapping[str, str] = {}
+
+
+class Served(int):
+    """The port of a server, and the process that serves it."""
+
+    pid: int
+
+    def __new__(cls, port: int, pid: int) -> Served:
+        """A port that knows its process."""
+        made = super().__new__(cls, port)
+        made.pid = pid
+        return made
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,26 +121,44 @@ def await_port(port: int) -> None:
 
 
 @contextlib.contextmanager
-def server(target: str, environment: Mapping[str, str], *, workers: int = 1) -> Iterator[int]:
-    """A WSGI factory `module:function` under granian, one thread a worker; yields its port."""
+def server(
+    target: str, environment: Mapping[str, str], *, workers: int = 1, threads: int = 1
+) -> Iterator[Served]:
+    """A WSGI factory `module:function` under granian; yields its port."""
+    command = ["-m", "granian", "--interface", "wsgi", "--factory", "--host", "127.0.0.1"]
+    command += ["--port", "{port}", "--workers", str(workers)]
+    command += ["--blocking-threads", str(threads), "--log-level", "error", target]
+    with started(command, environment) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def started(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[Served]:
+    """A Python program that listens on `{port}` among its arguments; yields that port."""
     port = free_port()
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)]
-    command += ["--blocking-threads", "1", "--log-level", "error", target]
+    command = [sys.executable, *(each.replace("{port}", str(port)) for each in arguments)]
     process = subprocess.Popen(command, env={**os.environ, **environment})
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and process.poll() is None:
-            with contextlib.closing(socket.socket()) as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        else:
-            raise RuntimeError(f"{target} did not start")
-        yield port
+        await_port(port)
+        yield Served(port, process.pid)
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def peer(module: str) -> bool:
+    """Whether a peer is installed: among the product's packages, or in the peers' own folder."""
+    if str(PEERS) not in sys.path:
+        sys.path.append(str(PEERS))
+    return importlib.util.find_spec(module) is not None
+
+
+def with_peers(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that may import the peers."""
+    return {**environment, "PYTHONPATH": str(PEERS)}
 
 
 def post(path: str, body: bytes, content_type: str, headers: Mapping[str, str] = NONE) -> bytes:

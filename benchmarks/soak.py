@@ -2,9 +2,11 @@
 
     python -m benchmarks.soak [--minutes 60]
 
-Each sample is the product's memory and descriptors (web and its workers), Redis's memory and
-keys, and the latencies since the last sample. The first fifth is warming up and counts for
-nothing; what is left is judged by the slope of a line through it.
+The web with one worker process and the worker of jobs run as `serve` starts them, with a Redis of
+their own and a platform that grants everything. Each sample is their memory and descriptors,
+Redis's memory and keys, the jobs that wait, and the latencies since the last sample. The first
+fifth is warming up and counts for nothing; what is left is judged by the slope of a line through
+it. A run of less than ten minutes says so on its page: it can find a leak, not rule one out.
 """
 
 from __future__ import annotations
@@ -26,11 +28,15 @@ import psutil
 
 from benchmarks import stage
 from benchmarks.harness import RESULTS, await_port, drive, free_port, machine, post, publish
+from benchmarks.pages import code_pages
+from bot.jobs import Jobs
 from credentials.model import Holder
 
 HOLDERS = 200
 CHUNK = 40  # requests between two looks at the clock
-SAMPLES = 120
+EVERY = (1.0, 5.0)  # seconds between two samples, at least and at most
+SAMPLES = 180
+TRIAL_MINUTES = 10
 SHARE = 0.5
 BYTES_PER_REQUEST = 1500  # a scan's log entry and a day's record of it; a new person's talk
 
@@ -41,9 +47,11 @@ class Sample:
 
     minute: float
     web_mb: float
+    worker_mb: float
     descriptors: int
     redis_mb: float
     keys: int
+    waiting: int
     requests: int
     p50_ms: float
     p99_ms: float
@@ -65,17 +73,18 @@ class Verdict:
 
 
 class Mix:
-    """Chunks of mixed requests: scans, repeated scans, chat turns, forged codes, pictures."""
+    """Chunks of mixed requests: scans, repeated ones, forged codes, fresh codes, chat turns."""
 
     def __init__(self, scene: stage.Stage) -> None:
         self._scene = scene
         self._holders: list[Holder] = scene.holders(HOLDERS)
         self._key = scene.services.verifiers.add("soak", ["internet_cafe"])[1]
         self._dice = random.Random(1)
+        self._pages = code_pages(scene, self._holders)
 
     def chunk(self) -> list[bytes]:
         """So many requests that can be sent now."""
-        shown = self._dice.sample(self._holders, CHUNK // 2)
+        shown = self._dice.sample(self._holders, CHUNK * 2 // 5)
         scans = self._scene.verifications(shown, self._key, "internet_cafe")
         forged = post(
             "/api/v1/verifications",
@@ -83,24 +92,26 @@ class Mix:
             "application/json",
             {"Authorization": f"Bearer {self._key}"},
         )
-        made = [*scans, *scans[:4], forged, *stage.text_turns(CHUNK - len(scans) - 5, "帮助")]
+        made = [*scans, *scans[:4], forged, *self._dice.sample(self._pages, CHUNK // 5)]
+        made += stage.text_turns(CHUNK - len(made), "帮助")
         self._dice.shuffle(made)
         return made
 
 
 def soak(minutes: float, say: Callable[[str], None] = print) -> list[Sample]:
     """Run the load and sample; the list is complete at the end."""
-    with stage.stage() as scene, _web(scene) as (port, process):
-        mix = Mix(scene)
+    with stage.stage() as scene, _product(scene) as (port, processes):
+        mix, jobs = Mix(scene), Jobs.at("", scene.environment["REDIS_URL"])
         fastest = max(drive(port, mix.chunk()).rate for _ in range(5))
         pause = CHUNK / (SHARE * fastest)
         say(f"{fastest:.0f} requests a second at most here; the soak runs at half of it")
         began = time.monotonic()
         samples: list[Sample] = []
-        every = max(1.0, minutes * 60 / SAMPLES)
+        every = min(max(EVERY[0], minutes * 60 / SAMPLES), EVERY[1])
         latencies: list[float] = []
         count = failures = 0
         following = began + every
+        told = began + 60
         while time.monotonic() < began + minutes * 60:
             due = time.monotonic() + pause
             load = drive(port, mix.chunk())
@@ -109,8 +120,11 @@ def soak(minutes: float, say: Callable[[str], None] = print) -> list[Sample]:
             failures += sum(many for status, many in load.statuses.items() if status >= 500)
             if time.monotonic() >= following:
                 following += every
-                samples.append(_sample(scene, process, began, latencies, count, failures))
+                samples.append(_sample(scene, processes, jobs, began, latencies, count, failures))
                 latencies = []
+                if time.monotonic() >= told:
+                    told += 60
+                    say(_line(samples[-1], minutes))
             time.sleep(max(0.0, due - time.monotonic()))
         return samples
 
@@ -131,12 +145,14 @@ def judge(samples: Sequence[Sample]) -> list[Verdict]:
     late = float(np.median([each.p99_ms for each in kept[half:]]))
     return [
         Verdict("MB the web processes grow by", grows(lambda s: s.web_mb), max(5.0, 10 * hours)),
+        Verdict("MB the worker grows by", grows(lambda s: s.worker_mb), max(5.0, 10 * hours)),
         Verdict("descriptors they grow by", grows(lambda s: s.descriptors), 3),
+        Verdict("jobs that wait grow by", grows(lambda s: s.waiting), max(100.0, 0.01 * scans)),
         Verdict(
             "bytes in Redis for each request", grows(lambda s: s.redis_mb) * 1e6 / scans,
             BYTES_PER_REQUEST,
         ),
-        Verdict("keys without an end, for each request", grows(lambda s: s.keys) / scans, 0.01),
+        Verdict("keys without an end grow by", grows(lambda s: s.keys), max(20.0, 0.01 * scans)),
         Verdict("p99 of the second half, times the first's", late / early, 1.5),
         Verdict("answers of 5xx", float(samples[-1].failures), 0),
     ]  # fmt: skip
@@ -153,16 +169,18 @@ def plot(samples: Sequence[Sample]) -> None:
     curves: dict[str, dict[str, list[float]]] = {
         "MB": {
             "web processes": [each.web_mb for each in samples],
+            "worker": [each.worker_mb for each in samples],
             "Redis": [each.redis_mb for each in samples],
         },
-        "descriptors": {"web processes": [float(each.descriptors) for each in samples]},
+        "descriptors": {"web and worker": [float(each.descriptors) for each in samples]},
+        "jobs waiting": {"queues": [float(each.waiting) for each in samples]},
         "keys without an end": {"Redis": [float(each.keys) for each in samples]},
         "ms": {
             "p50": [each.p50_ms for each in samples],
             "p99": [each.p99_ms for each in samples],
         },
     }
-    figure, places = plt.subplots(len(curves), 1, figsize=(8, 9), sharex=True)
+    figure, places = plt.subplots(len(curves), 1, figsize=(8, 11), sharex=True)
     for place, (unit, lines) in zip(places, curves.items(), strict=True):
         for name, values in lines.items():
             place.plot(minutes, values, label=name)
@@ -182,9 +200,11 @@ def page(samples: Sequence[Sample], verdicts: Sequence[Verdict], minutes: float)
     return "\n".join([
         "# Soak",
         "",
-        (f"{minutes:g} minutes of scans (half of the requests; a tenth of them repeated), forged "
-         "codes and chat turns, at half of what the same load did at most, on one web worker. "
-         f"{machine()}. {samples[-1].requests:,} requests. The log of scans and what a day keeps "
+        ("" if minutes >= TRIAL_MINUTES else "**A trial, not the hour.** ")
+        + (f"{minutes:g} minutes of scans (half of the requests; a fifth of them repeated), forged "
+         "codes, fresh codes and chat turns, at half of what the same load did at most, on one web "
+         f"process and one worker. {machine()}. {samples[-1].requests:,} requests, "
+         f"{len(samples)} samples. The log of scans and what a day keeps "
          "of each grow with the requests, as they must; nothing else may."),
         "",
         "| what | found | limit | |",
@@ -200,41 +220,69 @@ def page(samples: Sequence[Sample], verdicts: Sequence[Verdict], minutes: float)
     ])  # fmt: skip
 
 
+Processes = tuple[psutil.Process, psutil.Process]
+
+
 @contextlib.contextmanager
-def _web(scene: stage.Stage) -> Iterator[tuple[int, psutil.Process]]:
-    """The product's web server as `serve` starts it, with one worker; its port and process."""
-    port = free_port()
-    with tempfile.TemporaryDirectory() as figures:
+def _product(scene: stage.Stage) -> Iterator[tuple[int, Processes]]:
+    """Web (one process) and worker as `serve` starts them; the web's port, and both."""
+    port, platform = free_port(), free_port()
+    app = str(Path(__file__).parent.parent / "app.py")
+    with tempfile.TemporaryDirectory() as figures, contextlib.ExitStack() as stack:
         settings = {
             "PORT": str(port), "WEB_WORKERS": "1", "PROMETHEUS_MULTIPROC_DIR": figures,
+            "WECHAT_API_BASE": f"http://127.0.0.1:{platform}",
         }  # fmt: skip
-        program = [sys.executable, str(Path(__file__).parent.parent / "app.py"), "web"]
-        process = subprocess.Popen(program, env={**os.environ, **scene.environment, **settings})
-        try:
-            await_port(port)
-            yield port, psutil.Process(process.pid)
-        finally:
-            process.terminate()
-            process.wait(20)
+
+        def start(*words: str) -> psutil.Process:
+            process = subprocess.Popen(
+                [sys.executable, *words], env={**os.environ, **scene.environment, **settings}
+            )
+            stack.callback(process.wait, 30)
+            stack.callback(process.terminate)
+            return psutil.Process(process.pid)
+
+        start("-m", "benchmarks.platform", str(platform))
+        await_port(platform)
+        web, worker = start(app, "web"), start(app, "worker")
+        await_port(port)
+        yield port, (web, worker)
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def _line(sample: Sample, minutes: float) -> str:
+    """How it is going, for whoever watches."""
+    return (
+        f"{sample.minute:5.1f} of {minutes:g} min: {sample.requests:,} requests, p99 "
+        f"{sample.p99_ms:.0f} ms, web {sample.web_mb:.0f} MB, worker {sample.worker_mb:.0f} MB, "
+        f"{sample.descriptors} descriptors, {sample.waiting} jobs waiting, "
+        f"{sample.failures} answers of 5xx"
+    )
 
 
 def _sample(  # noqa: PLR0917 - one look at everything
     scene: stage.Stage,
-    process: psutil.Process,
+    processes: Processes,
+    jobs: Jobs,
     began: float,
     latencies: Sequence[float],
     count: int,
     failures: int,
 ) -> Sample:
-    family = [process, *process.children(recursive=True)]
+    web, worker = (_family(each) for each in processes)
     ordered = sorted(latencies)
     said, keys = scene.services.redis.info("memory"), scene.services.redis.info("keyspace")["db0"]
     return Sample(
         minute=(time.monotonic() - began) / 60,
-        web_mb=sum(each.memory_info().rss for each in family) / 1e6,
-        descriptors=sum(each.num_fds() for each in family),
+        web_mb=sum(each.memory_info().rss for each in web) / 1e6,
+        worker_mb=sum(each.memory_info().rss for each in worker) / 1e6,
+        descriptors=sum(each.num_fds() for each in (*web, *worker)),
         redis_mb=said["used_memory"] / 1e6,
         keys=int(keys["keys"]) - int(keys["expires"]),
+        waiting=sum(queue.length for queue in jobs.figures()),
         requests=count,
         p50_ms=1000 * ordered[len(ordered) // 2],
         p99_ms=1000 * ordered[int(0.99 * len(ordered))],

@@ -11,13 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import redis
 
-from app import services_of
 from bot.jobs import jobs_address
 from commands import embedded
-from credentials.connection import connect
 from credentials.model import Card, Consent, Holder, Person
 from credentials.services import Services
-from settings import Settings
 from simulator.phone import Phone
 from tests.credentials.issuer import id_number, person
 from tests.product.actors import Product
@@ -69,18 +66,9 @@ def _somebody(sequence: int) -> Person:
 @contextlib.contextmanager
 def office_of(product: Product, **settings: object) -> Iterator[Office]:
     """Open the services of a running product."""
-    known: dict[str, object] = {
-        "profile": "demo",
-        "var_dir": product.var_dir,
-        "port": product.port,
-        "redis_url": embedded.url(product.var_dir),
-    }
-    chosen = Settings(**{**known, **settings})  # type: ignore[arg-type]
-    database = connect(chosen.redis_url)
-    try:
-        yield Office(services_of(chosen, database), database, jobs_address("", chosen.redis_url))
-    finally:
-        database.close()
+    with product.services(**settings) as (services, database):
+        url = str(settings.get("redis_url") or embedded.url(product.var_dir))
+        yield Office(services, database, jobs_address("", url))
 
 
 def up_to_the_photo(phone: Phone, name: str, id_number: str) -> None:

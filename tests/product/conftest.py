@@ -17,4 +17,4 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 @pytest.fixture(scope="module")
 def hotel(product: Product) -> HotelSoftware:
-    return HotelSoftware.registered(product, "南沙港湾酒店一号", "hotel", "internet_cafe")
+    return HotelSoftware.by_command(product, "南沙港湾酒店一号", "hotel", "internet_cafe")
