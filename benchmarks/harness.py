@@ -203,7 +203,7 @@ def drive(port: int, requests: Sequence[bytes], connections: int = 4) -> Load:
 
 
 def _drive_one(port: int, requests: Sequence[bytes], out: list[tuple[float, int]]) -> None:
-    with contextlib.closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as line:
+    with contextlib.closing(socket.create_connection(("127.0.0.1", int(port)), timeout=30)) as line:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for request in requests:
             began = time.perf_counter()
