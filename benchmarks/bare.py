@@ -26,8 +26,8 @@ Start = Callable[[str, list[tuple[str, str]]], object]
 Application = Callable[[dict[str, object], Start], Iterable[bytes]]
 SCRIPT = "return redis.call('HINCRBY', KEYS[1], 'n', ARGV[1])"
 ANSWER = b'{"state": "accepted"}'
-TURN_SCRIPTS = 6
-"""What one text turn asks of Redis: freshness, take, card, limit, keep, count."""
+TURN_SCRIPTS = 5
+"""What one text turn asks of Redis: freshness, take, card, limit, keep."""
 _QUERY = re.compile(r"(?:^|&)([^=&]+)=([^&]*)")
 
 

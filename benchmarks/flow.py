@@ -176,7 +176,8 @@ def _live(database: redis.Redis) -> tuple[float, float]:
         before = Conversation(holder)
         if not number % 20:
             after = dataclasses.replace(after, attempts=3)
-        conversations.places.note(pipeline, before, after)
+        for command in conversations.places.note(before, after):
+            pipeline.execute_command(*command)
     pipeline.execute()
     times, quick = [], []
     for _ in range(ROUNDS):

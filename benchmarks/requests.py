@@ -16,7 +16,7 @@ PRODUCT = "app:create_app_from_environment"
 NOTE = """\
 Product and limit run under the same server (granian, one worker, one thread) over the same Redis,
 four connections, in turn within one run. `one script` is a bare WSGI application that reads the
-body and does one Redis script; `chat` one that opens, parses, does six scripts and seals an
+body and does one Redis script; `chat` one that opens, parses, does five scripts and seals an
 answer; `code` one that does one script and makes the same code and picture (benchmarks/bare.py).
 The peers are WeRoBot's own application (benchmarks/peers.py). Rows in ms compare what something
 takes, so lower is better there."""

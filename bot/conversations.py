@@ -12,27 +12,30 @@ nowhere, j job waited for, h human asked for, v dialog version, g 1 while someth
 o operator who has taken over, q until when at most, x 1 for a test's conversation, d marks of the
 last turns.
 Of whoever is at home nothing is kept but the language and the marks, for 30 days.
-The three scripts touch one hash tag. What operators see lies under tags of its own and is written
-behind the person's back, in one pipeline: `places.py`, `figures.py` and `transcripts.py` list it.
-It decides nothing.
+The three scripts touch one hash tag. What operators see lies under tags of its own: `places.py`,
+`figures.py` and `transcripts.py` list it. Who is where is written by the script that keeps a turn,
+in the same round trip (in a cluster by a pipeline after it), the rest in one pipeline behind the
+person's back. It decides nothing.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import redis
+from redis.cluster import RedisCluster
 
 from bot.behind import Behind
 from bot.engine import Conversation
 from bot.figures import Figures
-from bot.places import TALK_SECONDS, Place, Places
+from bot.places import TALK_SECONDS, Command, Place, Places
 from credentials.connection import guard
 from credentials.errors import UnavailableError
 from credentials.model import Holder
@@ -103,6 +106,7 @@ class Conversations:
         self.places = Places(database, home=home)
         self.figures = figures or Figures(database, steps=(home,))
         self._behind = behind
+        self._together = not isinstance(cast("object", database), RedisCluster)
         self._take, self._keep, self._leave = (
             database.register_script((SCRIPTS / f"{name}.lua").read_text())
             for name in ("take", "keep", "leave")
@@ -172,14 +176,21 @@ class Conversations:
         fields = [part for pair in _fields(conversation).items() for part in pair]
         lives = [TALK_SECONDS, GIVEN_SECONDS]
         answered: list[bytes | int] = [told, round(ANSWER_SECONDS * 1000), given_out]
+        noted = self.places.note(taken.conversation, conversation)
+        with_it = noted if self._together else []
         with guard():
             kept = self._keep(
-                keys=[*_keys(holder), *_more_keys(holder)],
-                args=[taken.token, taken.mark, MARKS, *lives, given, *answered, *fields],
-            )
+                keys=[
+                    *_keys(holder), *_more_keys(holder), *dict.fromkeys(each[1] for each in with_it)
+                ],
+                args=[
+                    taken.token, taken.mark, MARKS, *lives, given, *answered,
+                    json.dumps(with_it) if with_it else "", *fields,
+                ],
+            )  # fmt: skip
         if not kept:
             raise LostError
-        self._count(taken.conversation, conversation, said, beside)
+        self._count(taken.conversation, conversation, said, beside, noted[len(with_it) :])
 
     def leave(self, taken: Taken) -> None:
         """Unlock a taken conversation as it was."""
@@ -189,7 +200,8 @@ class Conversations:
         """Erase a taken conversation: its place, its language, everything that was given."""
         self._let_go(taken, "erase")
         gone = Conversation(taken.conversation.holder)
-        self._count(taken.conversation, gone)
+        noted = self.places.note(taken.conversation, gone)
+        self._count(taken.conversation, gone, noted=noted)
 
     def hand_back(self, holder: Holder) -> None:
         """An operator has helped: the person no longer waits for a human.
@@ -277,11 +289,16 @@ class Conversations:
         after: Conversation,
         said: Sequence[str] = (),
         beside: Beside | None = None,
+        noted: Sequence[Command] = (),
     ) -> None:
-        """Move a person in the operators' figures, where anything changed there."""
+        """Move a person in the operators' figures, where anything changed there.
+
+        What is `noted` of who is where is written at once: two processes must not write it in the
+        wrong order.
+        """
         pipeline: Any = self._redis.pipeline(transaction=False)
-        # Who is where is written at once: two processes must not write it in the wrong order.
-        self.places.note(pipeline, before, after)
+        for command in noted:
+            pipeline.execute_command(*command)
         if self._behind is not None:
             self.figures.count(self._behind, before, after, said)
             self.places.hear(self._behind, before, after)

@@ -8,7 +8,8 @@
 | `{talk}:heard` | sorted set: who is in the middle of something, by when they were last heard |
 | `{talk}:change` | a number that grows with every change of the sets above |
 
-They are written in the pipeline behind a turn and decide nothing.
+The sets of steps are written in the script that keeps a turn, in a cluster right after it; `heard`
+is written behind it. They decide nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from credentials.model import Holder
 TALK_SECONDS = 30 * 24 * 3600
 SILENT_SECONDS = 600.0
 MOST_SILENT = 2000
+Command = tuple[str, ...]
+"""A command of Redis: its name, its one key, and what else it takes."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,26 +52,28 @@ class Places:
         self._redis = database
         self._home = home
 
-    def note(self, pipeline: Any, before: Conversation, after: Conversation) -> None:
-        """Add to a pipeline what a turn changed of a person's place."""
+    def note(self, before: Conversation, after: Conversation) -> list[Command]:
+        """What is to be written of what a turn changed of a person's place."""
         name = f"{after.holder.channel}:{after.holder.openid}"
         away = after.step in ("", self._home)
+        commands: list[Command] = []
         if before.step != after.step:
             if before.step not in ("", self._home):
-                pipeline.zrem(f"{{talk}}:at:{before.step}", name)
+                commands.append(("ZREM", f"{{talk}}:at:{before.step}", name))
             if not away:
-                pipeline.sadd("{talk}:steps", after.step)
-                pipeline.zadd(f"{{talk}}:at:{after.step}", {name: after.since})
+                commands.append(("SADD", "{talk}:steps", after.step))
+                commands.append(("ZADD", f"{{talk}}:at:{after.step}", f"{after.since}", name))
         for key, was, now in (
             ("{talk}:human", bool(before.human), after.human),
             ("{talk}:stuck", before.stuck, after.since if after.stuck else 0.0),
         ):
             if now and not was:
-                pipeline.zadd(key, {name: now})
+                commands.append(("ZADD", key, f"{now}", name))
             elif was and not now:
-                pipeline.zrem(key, name)
-        if len(pipeline):
-            pipeline.incr("{talk}:change")
+                commands.append(("ZREM", key, name))
+        if commands:
+            commands.append(("INCR", "{talk}:change"))
+        return commands
 
     def hear(self, pipeline: Any, before: Conversation, after: Conversation) -> None:
         """Add to a pipeline when a person in the middle of something was heard."""
