@@ -247,7 +247,7 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(blueprint)
     app.wsgi_app = Front(  # type: ignore[assignment, method-assign] # Flask's own way
         app.wsgi_app,
-        api.hot(services),
+        [*api.hot(services), *holder.hot(services)],
         headers=pages.headers_of(settings),
         count=measures.count,
         broken=functools.partial(pages.broken, services.texts),

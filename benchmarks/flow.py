@@ -48,11 +48,8 @@ CROWD = 5_000
 class Silent(Conversations):
     """The same with the list of who is where, but without figures and transcript."""
 
-    def _count(self, before: Conversation, after: Conversation, *_: object) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        self.places.note(pipeline, before, after)
-        if len(pipeline):
-            pipeline.execute()
+    def _count(self, before: Conversation, after: Conversation, *_: object, **__: object) -> None:
+        """Nothing: the list is written with the turn."""
 
 
 def main(sheet: Sheet) -> None:
@@ -167,7 +164,7 @@ def _live(database: redis.Redis) -> tuple[float, float]:
     conversations = Conversations(database, Sealer(ring()), home=DIALOG.home)
     order = [name for name in ways(DIALOG) if name != DIALOG.home]
     now = time.time()
-    pipeline = database.pipeline(transaction=False)
+    pipeline: Any = database.pipeline(transaction=False)
     for number in range(LIVE):
         holder = Holder("wechat", f"oLive{number}")
         after = Conversation(

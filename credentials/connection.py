@@ -3,25 +3,60 @@
 Redis that is down, slow, read-only, full, still loading or without its primary is one thing to
 everybody above: `UnavailableError`, raised well within two seconds, and nothing was done. The
 next call tries anew, so recovery needs no restart.
+
+Every command takes the short way of `lines.py`. What redis-py does around one (statistics that
+nobody reads, a retry of its own, its pool's locks) was a third of a chat turn
+(benchmarks/results/profile-pages.md). Pipelines and subscriptions are redis-py's as they are.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import redis
 from redis.backoff import NoBackoff
+from redis.client import EMPTY_RESPONSE
 from redis.cluster import RedisCluster
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 from credentials.errors import UnavailableError
+from credentials.lines import Lines
 
 CONNECT_SECONDS = 0.7
 ANSWER_SECONDS = 1.0
 CLUSTER_SCHEME = "redis+cluster://"
+
+
+class Direct(redis.Redis):
+    """A client of one server that sends each command over a line of its own; see `lines.py`."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.lines = Lines(self)
+
+    def execute_command(self, *arguments: Any, **options: Any) -> Any:
+        """What the server answers, as redis-py reads that command's answers."""
+        name = arguments[0]
+        try:
+            answer = self.lines.ask((*name.split(), *arguments[1:]))
+        except redis.ResponseError:
+            if EMPTY_RESPONSE in options:
+                return options[EMPTY_RESPONSE]
+            raise
+        except TypeError as error:
+            raise redis.DataError(str(error)) from error
+        for own in (EMPTY_RESPONSE, "keys"):
+            options.pop(own, None)
+        read: Any = cast("dict[str, Any]", self.response_callbacks).get(name)
+        return read(answer, **options) if read else answer
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.lines.close()
+        super().close()
 
 
 def connect(url: str) -> redis.Redis:
@@ -45,7 +80,7 @@ def connect(url: str) -> redis.Redis:
                 retry=Retry(NoBackoff(), 1),
             )
         return cast("redis.Redis", cluster)
-    return redis.Redis.from_url(
+    return Direct.from_url(
         url,
         socket_connect_timeout=CONNECT_SECONDS,
         socket_timeout=ANSWER_SECONDS,

@@ -46,6 +46,11 @@ class Lines:
         self._idle.append(line)
         return answer
 
+    def close(self) -> None:
+        """Close what is idle."""
+        while self._idle:
+            self._idle.pop().disconnect()
+
 
 def _answer(line: Any, packed: bytes) -> Any:
     """A line that broke is closed by redis-py itself, and opened again by the next sending."""

@@ -125,7 +125,10 @@ class CardSessions:
 
     def read(self, request: Request, tag: str) -> CardSession | None:
         """The visit that the request's cookie opens at `tag`, or None."""
-        value = request.cookies.get(COOKIE, "")
+        return self.open(request.cookies.get(COOKIE, ""), tag)
+
+    def open(self, value: str, tag: str) -> CardSession | None:
+        """The visit that a cookie opens at `tag`, or None."""
         if not value or len(value) > LONGEST_COOKIE:
             return None
         try:

@@ -2,7 +2,7 @@
 
 Routing, contexts and hooks cost Flask more than a verification costs Redis
 (benchmarks/results/profile.md), so the few routes that are asked all day are looked up here
-first. What is not one of them, or carries a query, goes to Flask as ever.
+first. What is not one of them, or carries a query that it does not take, goes to Flask as ever.
 
 A hot route is a function from `Asked` to `Answer`. Its view in Flask is the same function behind
 `response`, so that either way gives the same answer; the front adds what Flask's hooks add: the
@@ -50,6 +50,19 @@ class Asked:
         """A header other than Content-Type and Content-Length, by its name in a WSGI environ."""
         return str(self.environ.get(f"HTTP_{name}", ""))
 
+    @property
+    def query(self) -> str:
+        """What stands behind the question mark, as it came."""
+        return str(self.environ.get("QUERY_STRING", ""))
+
+    def cookie(self, name: str) -> str:
+        """A cookie's value, the first where there are several; nothing for one in quotes."""
+        for each in self.header("COOKIE").split(";"):
+            key, _, value = each.strip().partition("=")
+            if key == name:
+                return "" if '"' in value else value
+        return ""
+
     def body(self, largest: int) -> bytes:
         """The whole body.
 
@@ -94,11 +107,13 @@ class Route:
         rule: as Flask has it, with at most one `<name>`, which is one step of the path.
         answer: called with the request and what stood in that step ('' without one); None leaves
             the request to Flask, which finds the body unread.
+        query: whether it takes a query; without, a request with one is Flask's.
     """
 
     method: str
     rule: str
     answer: Callable[[Asked, str], Answer | None]
+    query: bool = False
 
 
 class Front:
@@ -150,18 +165,20 @@ class Front:
         return (answer.body,)
 
     def _find(self, environ: WSGIEnvironment) -> tuple[Route | None, str]:
-        if environ.get("QUERY_STRING"):
-            return None, ""
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         found = self._whole.get((method, path))
         if found is not None:
-            return found, ""
+            return (found, "") if _may(found, environ) else (None, "")
         for route, before, after in self._parted:
             if method == route.method and path.startswith(before) and path.endswith(after):
                 part = path[len(before) : len(path) - len(after)]
-                if part and "/" not in part:
+                if part and "/" not in part and _may(route, environ):
                     return route, part
         return None, ""
+
+
+def _may(route: Route, environ: WSGIEnvironment) -> bool:
+    return route.query or not environ.get("QUERY_STRING")
 
 
 def _around(rule: str) -> tuple[str, str]:

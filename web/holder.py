@@ -39,8 +39,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from credentials.cases import Kind
 from credentials.errors import CredentialError, NoCardError
 from credentials.model import Actor, Card, Holder, Status
-from credentials.pictures import qr_svg
 from web import card_upgrade, card_view, pages
+from web.card_code import FreshCodes
 from web.card_session import (
     CALLBACK,
     CardSession,
@@ -49,6 +49,7 @@ from web.card_session import (
     is_ours,
     path_of,
 )
+from web.front import Route
 
 if TYPE_CHECKING:
     from credentials.cards import CardState
@@ -91,9 +92,7 @@ class CardPages:
         self._by_name = {each.name: each for each in (channel, *self._others.values())}
         self._refused = refused
         self._unavailable = unavailable
-        self.sessions = CardSessions(
-            services.sealer, secure=services.address.startswith("https://")
-        )
+        self.sessions = sessions_of(services)
 
     def enter(self) -> BaseResponse:
         """Send the browser to the platform to find out who is looking."""
@@ -158,20 +157,6 @@ class CardPages:
                 shown=shown,
                 begin={name: shown[name] for name in BEGINS_WITH},
             )
-        )
-
-    def code(self, session: CardSession) -> Response:
-        """A fresh code. Times are in seconds from now: the phone's clock does not matter."""
-        purpose = request.args.get("purpose") or None
-        if purpose is not None and purpose not in self._services.purposes:
-            raise BadRequest
-        code = self._services.cards.mint(session.holder, purpose)
-        return jsonify(
-            svg=qr_svg(code.address, random=True),
-            purpose=purpose or "",
-            refresh_in=round(code.refresh_at - code.issued_at, 3),
-            expires_in=round(code.expires_at - code.issued_at, 3),
-            short=self._services.short_codes.give(code) if request.args.get("short") else "",
         )
 
     def state(self, session: CardSession) -> Response:
@@ -295,6 +280,16 @@ class CardPages:
         }
 
 
+def sessions_of(services: Services) -> CardSessions:
+    """The visits of the holders' pages."""
+    return CardSessions(services.sealer, secure=services.address.startswith("https://"))
+
+
+def hot(services: Services) -> list[Route]:
+    """The route that the front answers."""
+    return [FreshCodes(services, sessions_of(services)).route()]
+
+
 def blueprint(
     services: Services,
     channel: SignIn,
@@ -317,7 +312,7 @@ def blueprint(
     routes.register_error_handler(CredentialError, card.problem)
     rules: list[tuple[str, str, View]] = [
         ("", "GET", card.page),
-        ("code", "GET", card.code),
+        ("code", "GET", FreshCodes(services, card.sessions).code),
         ("state", "GET", card.state),
         ("approvals/<verification_id>", "POST", card.answer),
         ("freeze", "POST", card.freeze),

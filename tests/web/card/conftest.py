@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Callable
 
 import pytest
@@ -25,7 +26,8 @@ from tests.web.card.phone import (
     SilentError,
     give_card,
 )
-from web import holder, offline, pages, scan
+from web import health, holder, offline, pages, scan
+from web.front import Front
 
 LIN = ("林小雨", "440106199003071231")
 OUYANG = ("欧阳建国", "440106198506123422")
@@ -41,7 +43,9 @@ def services_at(redis_url: str) -> Services:
     return parts.build(database, keyring, address=ADDRESS, authority=registry)
 
 
-def app_of(services: Services, platform: Platform, profile: str = "demo") -> Flask:
+def app_of(
+    services: Services, platform: Platform, profile: str = "demo", *, front: bool = True
+) -> Flask:
     """The holder's pages alone."""
     settings = Settings.model_validate({"profile": profile, "public_url": ADDRESS})
     app = Flask("card")
@@ -56,6 +60,14 @@ def app_of(services: Services, platform: Platform, profile: str = "demo") -> Fla
         )
     )
     app.register_blueprint(scan.blueprint(settings))
+    if front:
+        app.wsgi_app = Front(  # type: ignore[assignment, method-assign] # Flask's own way
+            app.wsgi_app,
+            holder.hot(services),
+            headers=pages.headers_of(settings),
+            count=health.Measures().count,
+            broken=functools.partial(pages.broken, services.texts),
+        )
     return app
 
 
