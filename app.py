@@ -29,7 +29,7 @@ from bot.channel import Channel, ChannelError, PlatformUnavailableError, Unreach
 from bot.conversations import BusyError, Conversations
 from bot.enrolling import Enrolling
 from bot.figures import Figures, ways
-from bot.jobs import FACES, TALK, Jobs, QueueFigures, run_worker
+from bot.jobs import FACES, TALK, TALK_THREADS, Jobs, QueueFigures, run_worker, start_beside
 from bot.outbox import Outbox
 from bot.talk import Talk
 from bot.wechat import menu, webhook
@@ -441,15 +441,17 @@ def worker() -> None:
     told = news.functions(parts.conversations, parts.outbox, parts.services.texts)
     settings, services = parts.settings, parts.services
     url = settings.redis_url or embedded.url(settings.var_dir)
-    sending_jobs = Jobs.at(settings.jobs_url, url)
-    sending = follow_up.start_webhooks(sending_jobs, services.webhooks, stop)
+    sending = follow_up.start_webhooks(Jobs.at(settings.jobs_url, url), services.webhooks, stop)
     telling = follow_up.start_receipts(
         Jobs.at(settings.jobs_url, url), services_of(settings, connect(url)).receipts, stop
     )
     done = {**follow_up.functions(parts.talk.functions(), parts.jobs, services.aftermath), **told}
     done |= parts.enrolling.functions()
     parts.talk.twins.prepare_beside()
-    run_worker(parts.jobs, done, stop, tend=_tend(parts), queues={TALK, FACES})
+    looking = start_beside(Jobs.at(settings.jobs_url, url), done, stop, queue=FACES)
+    tend = _tend(parts)
+    run_worker(parts.jobs, done, stop, tend=tend, threads=TALK_THREADS, queues={TALK})
+    looking.join()
     sending.join()
     telling.join()
 

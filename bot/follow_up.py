@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from bot.jobs import WEBHOOKS, Jobs, run_worker
+from bot.jobs import WEBHOOKS, Jobs, start_beside
 from credentials.model import State
 from credentials.patterns import Aftermath
 from credentials.receipts import Receipt, Receipts
@@ -54,18 +54,8 @@ def start_webhooks(jobs: Jobs, webhooks: Webhooks, stop: threading.Event) -> thr
     def give_up(*_: object) -> None:
         """A delivery that could not even be read: its own record says how far it came."""
 
-    def work() -> None:
-        run_worker(
-            jobs,
-            {JOB: webhooks.deliver, "give_up": give_up},
-            stop,
-            threads=WEBHOOK_THREADS,
-            queues={WEBHOOKS},
-        )
-
-    thread = threading.Thread(target=work, name="webhooks")
-    thread.start()
-    return thread
+    done: Functions = {JOB: webhooks.deliver, "give_up": give_up}
+    return start_beside(jobs, done, stop, queue=WEBHOOKS, threads=WEBHOOK_THREADS)
 
 
 def start_receipts(jobs: Jobs, receipts: Receipts, stop: threading.Event) -> threading.Thread:

@@ -54,8 +54,8 @@ FIRST_PAUSE_MS: Final = 300
 LONGEST_PAUSE_MS: Final = 5_000
 STOP_MS: Final = 20_000
 TEND_SECONDS: Final = 120.0
-FIRST, LAST = 0, 10
 OWN_DATABASE: Final = 1
+TALK_THREADS: Final = 8
 
 TALK, FACES, WEBHOOKS = "talk", "faces", "webhooks"
 QUEUES: Final[Mapping[str, str]] = {
@@ -275,21 +275,17 @@ def build_worker(
     Args:
         jobs: where they wait.
         functions: by the names of `QUEUES`; each takes the job's arguments.
-        threads: how many jobs at once. Faces hold the interpreter's lock, so more than two help
-            only jobs that wait for the network.
+        threads: how many jobs at once. Faces hold the interpreter's lock: of more than two
+            they gain nothing. Talk waits for the platform and the authority: with two threads
+            and a platform that takes 2 s for each message, ten people waited 9 s for theirs.
         queues: only these; all by default.
     """
     for name, function in functions.items():
         options: dict[str, Any] = {"on_retry_exhausted": "give_up"}
         if name == "give_up":
             options = {}
-        queue = QUEUES[name]
         declare = dramatiq.actor(
-            broker=jobs.broker,
-            actor_name=name,
-            queue_name=queue,
-            priority=LAST if queue == FACES else FIRST,
-            **options,
+            broker=jobs.broker, actor_name=name, queue_name=QUEUES[name], **options
         )
         declare(function)
     return dramatiq.Worker(
@@ -329,3 +325,38 @@ def run_worker(
                 return
     finally:
         worker.stop(timeout=STOP_MS)
+
+
+def start_beside(
+    jobs: Jobs,
+    functions: Mapping[str, Callable[..., None]],
+    stop: threading.Event,
+    *,
+    queue: str,
+    threads: int = 2,
+) -> threading.Thread:
+    """Do one queue's jobs in threads of their own until `stop` is set; the thread to join.
+
+    What is slow in one queue then holds up nothing in another: a registry's answer of
+    milliseconds does not wait behind faces of seconds.
+
+    Args:
+        jobs: for this alone; two workers cannot share one.
+        functions: as in `build_worker`; what belongs to other queues is left out, but for
+            `give_up`, which any queue's jobs may end in.
+        stop: set it to end.
+        queue: the queue.
+        threads: as in `build_worker`.
+    """
+    ours = {
+        name: function
+        for name, function in functions.items()
+        if QUEUES[name] == queue or name == "give_up"
+    }
+
+    def work() -> None:
+        run_worker(jobs, ours, stop, threads=threads, queues={queue})
+
+    thread = threading.Thread(target=work, name=queue)
+    thread.start()
+    return thread

@@ -1,45 +1,45 @@
 """`load`: whole enrolments against any address, over the real protocol, with a ledger.
 
 Each person follows the account and goes through the talk as people do: some mistype a number,
-some give another name, some give up. Photos cost a second of a processor each, so without
-`--faces` people stop before the face step.
+some give another name, some give up, and the others send a photo and get a card. All photos are
+of the two people that a demo has, so the product holds nearly every face for review, as one face
+under many numbers; two reviewers approve them beside the game.
+
+A face costs a second of a processor. People who wait for theirs make room for others, so the
+backlog grows as it would; what is waited for is that the line goes on moving.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
-import os
 import random
 import secrets
-import socket
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
+from typing import Any, TextIO
 
 import click
+from click._termui_impl import ProgressBar
 
 from commands.context import Opener, opened
-from commands.player.game import Game
-from commands.player.line import Account, Line
+from commands.player.faults import FAULTS
+from commands.player.game import Game, Rules
+from commands.player.line import Line
 from commands.player.people import Player, players
 from commands.player.platform import Platform
+from commands.player.product import HOST, account, free_port, own_product
 from commands.player.report import differences, tell
-from commands.run import DEMO_ACCOUNT, ROOT
+from commands.player.reviewers import reviewing
+from commands.player.tally import Tally
 from credentials.authority import EmbeddedRegistry
 from credentials.model import Person
 from credentials.services import Services
-from settings import Settings
 from web.demo import CITIZENS
-
-HOST = "127.0.0.1"
-READY_SECONDS = 60.0
 
 
 @click.command()
@@ -54,11 +54,23 @@ READY_SECONDS = 60.0
     type=click.IntRange(0, 65535),
     help="port of the platform's API here; the product at --url needs WECHAT_API_BASE with it",
 )
-@click.option("--faces", default=0.0, type=click.FloatRange(0, 1), help="share with a photo")
+@click.option(
+    "--faces",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="share of those who come to the photo that sends one",
+)
 @click.option("--seed", default=None, type=int, help="decides who does what; random without it")
 @click.option("--duplicates", default=0.02, type=click.FloatRange(0, 1), help="pushed twice")
-@click.option("--api-errors", default=0.0, type=click.FloatRange(0, 0.5), help="API calls refused")
-@click.option("--patience", default=30.0, type=click.FloatRange(1), help="seconds for an answer")
+@click.option("--fault", default="none", type=click.Choice([*FAULTS]), help="what goes wrong")
+@click.option(
+    "--patience",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(1),
+    help="seconds for an answer; for a face, in which nobody's was looked at",
+)
 @click.option(
     "--identities",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -83,7 +95,7 @@ def load(
     faces: float,
     seed: int | None,
     duplicates: float,
-    api_errors: float,
+    fault: str,
     patience: float,
     identities: Path | None,
     ledger: Path,
@@ -96,45 +108,111 @@ def load(
     Redis than it was told.
     """
     seed = secrets.randbelow(10**6) if seed is None else seed
-    known = _identities(identities, people)
     chance = random.Random(seed)  # noqa: S311 - a game
-    run = secrets.token_hex(5)
-    cast = players(people, chance, run=run, faces=faces, identities=known)
+    known = _identities(identities, people)
+    cast = players(people, chance, run=secrets.token_hex(5), faces=faces, identities=known)
+    rules = Rules(rate, duplicates, patience, FAULTS[fault])
     with contextlib.ExitStack() as stack:
-        api_port = api_port or _free_port()
-        if not url:
-            url = stack.enter_context(_own_product(api_port))
-        services = stack.enter_context(opened(opener)) if compare or not known else None
-        if services and not known:
-            _register(services, cast)
-        with ledger.open("w", encoding="utf-8") as out:
-            game = Game(
-                Line(url, _account()),
-                (CITIZENS[0].selfie(), CITIZENS[1].selfie()),
-                out,
-                chance,
-                rate=rate,
-                duplicates=duplicates,
-                patience=patience,
-            )
-            game.platform = Platform(game.hear, chance, api_errors)
-            click.echo(f"{people} people, {rate:g} messages a second, seed {seed}, at {url}")
-            asyncio.run(_play(game, game.platform, cast, api_port))
-        wrong = list(differences(services, cast, game.tally)) if compare and services else []
-    tell(game.tally, game.platform, wrong, compared=compare)
-    if game.tally.lost or game.tally.doubled or wrong:
+        stage = stack.enter_context(staged(opener, url, api_port, compare=compare or not known))
+        if stage.services and not known:
+            register(stage.services, cast)
+        click.echo(f"{people} people, {rate:g} messages a second, seed {seed}, at {stage.url}")
+        out = stack.enter_context(ledger.open("w", encoding="utf-8"))
+        with progress(len(cast)) as moved:
+            tally = stage.play(cast, rules, chance, out, moved)
+        wrong = stage.differences(cast, tally) if compare else []
+    tell(tally, stage.platform, wrong, compared=compare)
+    if tally.undelivered or tally.lost or tally.doubled or wrong:
         sys.exit(1)
 
 
-async def _play(game: Game, platform: Platform, cast: Sequence[Player], port: int) -> None:
-    await platform.open(HOST, port)
-    with click.progressbar(length=len(cast), label="people", show_pos=True) as bar:
-        await game.play(cast, lambda: bar.update(1))
-    await platform.close()
+Moved = Callable[[Game], None]
+"""Called after each person, to move a bar."""
+Do = Callable[[Coroutine[Any, Any, object]], object]
+"""Does something in the players' loop and waits for it."""
 
 
-def _register(services: Services, cast: Sequence[Player]) -> None:
-    """Have the embedded registry know everybody."""
+@dataclasses.dataclass
+class Stage:
+    """Where games are played: a product, the platform that it knows, and its Redis."""
+
+    url: str
+    platform: Platform
+    services: Services | None
+    do: Do
+
+    def play(
+        self, cast: Sequence[Player], rules: Rules, chance: random.Random, out: TextIO, moved: Moved
+    ) -> Tally:
+        """Play one game to its end."""
+        rules = dataclasses.replace(rules, reviewed=self.services is not None)
+        photos = (CITIZENS[0].selfie(), CITIZENS[1].selfie())
+        line = Line(self.url, account())
+        game = Game(line, self.platform, rules, photos=photos, ledger=out, chance=chance)
+
+        async def play() -> None:
+            async with reviewing(self.services):
+                await game.play(cast, lambda: moved(game))
+
+        self.do(play())
+        return game.tally
+
+    def differences(self, cast: Sequence[Player], tally: Tally) -> list[str]:
+        """What is otherwise in Redis than people were told; nothing without one to look into."""
+        if self.services is None:
+            return []
+        return list(differences(self.services, cast, tally, reviewed=True))
+
+
+@contextlib.contextmanager
+def staged(opener: Opener, url: str, api_port: int, *, compare: bool) -> Iterator[Stage]:
+    """A stage at an address, or with a product of our own; its platform answers from now on."""
+    with contextlib.ExitStack() as stack:
+        do = stack.enter_context(_beside())
+        platform = Platform(random.Random())  # noqa: S311 - a game
+        port = api_port or free_port()
+        do(platform.open(HOST, port))
+        stack.callback(lambda: do(platform.close()))
+        if not url:
+            click.echo("starting a product of our own …")
+            url = stack.enter_context(own_product(port))
+        services = stack.enter_context(opened(opener)) if compare else None
+        yield Stage(url, platform, services, do)
+
+
+@contextlib.contextmanager
+def _beside() -> Iterator[Do]:
+    """A loop in a thread of its own, so that the platform answers while a product starts."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="load player")
+    thread.start()
+    try:
+        yield lambda work: asyncio.run_coroutine_threadsafe(work, loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@contextlib.contextmanager
+def progress(people: int) -> Iterator[Moved]:
+    """A progress bar of people, which tells how many wait for their face."""
+    bar: ProgressBar[Game] = click.progressbar(
+        length=people,
+        label="people",
+        show_pos=True,
+        item_show_func=lambda game: f"{game.waiting} wait for their face" if game else "",
+    )
+    with bar:
+        yield lambda game: bar.update(1, game)
+
+
+def register(services: Services, cast: Sequence[Player]) -> None:
+    """Have the embedded registry know everybody.
+
+    Raises:
+        click.ClickException: when the authority is somebody else's.
+    """
     registry = services.authority
     if not isinstance(registry, EmbeddedRegistry):
         raise click.ClickException(
@@ -161,57 +239,3 @@ def _identities(path: Path | None, people: int) -> list[tuple[str, str]]:
     if len(known) < people:
         raise click.BadParameter(f"{path} has {len(known)} people, and {people} are to play")
     return known
-
-
-def _account() -> Account:
-    """The account of the environment's settings; the demo's where nothing is set."""
-    settings = Settings()
-    return Account(
-        settings.wechat_app_id or DEMO_ACCOUNT["wechat_app_id"],
-        settings.wechat_token or DEMO_ACCOUNT["wechat_token"],
-        settings.wechat_aes_key or DEMO_ACCOUNT["wechat_aes_key"],
-    )
-
-
-@contextlib.contextmanager
-def _own_product(api_port: int) -> Iterator[str]:
-    """A product of our own, started for this game and thrown away after it; its address."""
-    with tempfile.TemporaryDirectory(prefix="load-") as folder:
-        port = _free_port()
-        ours = {
-            "VAR_DIR": folder,
-            "PORT": str(port),
-            "WECHAT_API_BASE": f"http://{HOST}:{api_port}",
-            "LIVENESS": "unsafe-none",
-        }
-        os.environ.update(ours)  # the services are opened with the same settings
-        log = Path(folder) / "run.log"
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, "app.py", "run"], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT
-            )
-        try:
-            click.echo("starting a product of our own …")
-            _wait_for(f"http://{HOST}:{port}/healthz", process, log)
-            yield f"http://{HOST}:{port}"
-        finally:
-            process.terminate()
-            process.wait(60)
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise click.ClickException(f"the product did not start:\n{log.read_text()[-2000:]}")
-
-
-def _free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -1,7 +1,8 @@
 """The line to a webhook: pushes as the platform posts them, over a few kept connections.
 
 A push waits five seconds for its answer and is delivered three times in all, with one MsgId;
-each delivery has a nonce and signatures of its own.
+each delivery has a nonce and signatures of its own. A line can be told to be deaf: to hear an
+answer only of a later delivery, as if the earlier ones had come too late.
 """
 
 from __future__ import annotations
@@ -38,18 +39,19 @@ class Account:
 class Line:
     """Pushes messages to one webhook."""
 
-    def __init__(self, url: str, account: Account) -> None:
+    def __init__(self, url: str, account: Account, patience: float = PATIENCE) -> None:
         parts = urlsplit(url)
         self._host = parts.hostname or "127.0.0.1"
         self._tls = parts.scheme == "https"
         self._port = parts.port or (443 if self._tls else 80)
         self._path = f"{parts.path.rstrip('/')}/wechat"
         self._token = account.token
+        self._patience = patience
         self._envelope = Envelope(account.token, account.aes_key, account.app_id)
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def push(self, fields: Mapping[str, object]) -> tuple[str, int]:
-        """Deliver a message until it is answered.
+    async def push(self, fields: Mapping[str, object], unheard: int = 0) -> tuple[str, int]:
+        """Deliver a message until it is answered; `unheard` answers count as too late.
 
         Returns:
             What the answer says to the person, empty when nothing, and how many deliveries failed.
@@ -59,14 +61,30 @@ class Line:
         """
         reason = ""
         for failed in range(DELIVERIES):
+            began = time.monotonic()
             try:
-                async with asyncio.timeout(PATIENCE):
-                    return self._read(await self._post(fields)), failed
+                async with asyncio.timeout(self._patience):
+                    said = self._read(await self._post(fields))
+                if failed >= unheard:
+                    return said, failed
+                reason = "too late"
+                await asyncio.sleep(max(0.0, began + self._patience - time.monotonic()))
             except LineError as error:
                 reason = str(error)
             except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError) as error:
                 reason = type(error).__name__
         raise LineError(reason)
+
+    async def forge(self, fields: Mapping[str, object]) -> int:
+        """Push a message as somebody who does not know the token; the status of the answer."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._post(fields, token=secrets.token_hex(8))
+        except LineError as error:
+            return int(str(error).removeprefix("status "))
+        except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError):
+            return 0
+        return 200
 
     async def close(self) -> None:
         """End the connections."""
@@ -76,11 +94,11 @@ class Line:
                 await writer.wait_closed()
         self._idle.clear()
 
-    async def _post(self, fields: Mapping[str, object]) -> bytes:
+    async def _post(self, fields: Mapping[str, object], token: str = "") -> bytes:
         stamp, nonce = str(int(time.time())), str(secrets.randbelow(10**10))
         sealed = self._envelope.seal(markup.write(fields))
         query = {
-            "signature": signature(self._token, stamp, nonce),
+            "signature": signature(token or self._token, stamp, nonce),
             "timestamp": stamp,
             "nonce": nonce,
             "openid": str(fields["FromUserName"]),

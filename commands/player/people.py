@@ -16,9 +16,13 @@ from credentials import id_number
 SURNAMES = "李王张刘陈杨黄赵周吴徐孙马朱胡郭何高林罗"
 GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰涛明超霞平刚桂英华慧玉建文"
 HELD = "人工核对"
+ISSUED = "办好了"
+GONE = "没有收到完整文件"
+HELP = "帮助"
 WRONG_NAME = "欧阳不是"
 PHOTO = "[photo]"
 OTHER_PHOTO = "[another person's photo]"
+PHOTOS = (PHOTO, OTHER_PHOTO)
 FIRST_BIRTH = datetime.date(1955, 1, 1)
 BIRTHS = 15_000  # days: everybody is between about 30 and 70
 
@@ -126,6 +130,6 @@ def _turns(play: str, name: str, number: str, unknown: str, chance: random.Rando
 
 def _photos(chance: random.Random) -> list[Turn]:
     # One portrait serves all, so that all but the first are one face under another number.
-    own = Turn(PHOTO, f"办好了|{HELD}", "home")
+    own = Turn(PHOTO, f"{ISSUED}|{HELD}", "home")
     other = Turn(OTHER_PHOTO, "还可以再试|不计入次数", "face")
     return [other, own] if chance.random() < 0.1 else [own]

@@ -1,8 +1,7 @@
 """The platform's API as far as a chat needs it: it hears what the account says to people.
 
-Tokens, customer messages, typing, media up and down; everything else is answered with
-`errcode 0`. A share of the customer messages can be answered with an error instead, without
-being heard: -1, 45009, or a connection that is closed.
+Tokens that can be ended, customer messages, typing, media up and down; everything else is
+answered with `errcode 0`. What goes wrong on the way is a `Fault`.
 """
 
 from __future__ import annotations
@@ -15,27 +14,51 @@ import secrets
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
+from commands.player.faults import MEDIA, NO_FAULT, SEND, Fault
 from commands.player.line import headers_of, read_body
 
-ERRORS = (-1, 45009, None)  # None: it hangs up
 LARGEST_HEAD = 64 * 1024
-SEND = "/cgi-bin/message/custom/send"
+TOKENS = ("/cgi-bin/stable_token", "/cgi-bin/token")
+OLD_TOKEN = {"errcode": 40001, "errmsg": "invalid credential"}
+Answer = tuple[str, bytes]
+Told = Callable[[str, str], None]
 
 
 class Platform:
-    """An API server inside this process; `hear(openid, text)` is called for each message."""
+    """An API server inside this process, for one game after the other."""
 
-    def __init__(
-        self, hear: Callable[[str, str], None], chance: random.Random, errors: float = 0.0
-    ) -> None:
-        self._hear = hear
+    def __init__(self, chance: random.Random) -> None:
         self._chance = chance
-        self._errors = errors
+        self._hear: Told = _nobody
+        self._refused: Told = _nobody
+        self._fault = NO_FAULT
         self.media: dict[str, bytes] = {}
         self.sent = 0
         self.refused = 0
+        self.slowed = 0
+        self._ended = 0  # how often the tokens of this game were ended
+        self._token = secrets.token_urlsafe(64)
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+
+    def begin(self, hear: Told, refused: Told, fault: Fault) -> None:
+        """A game begins, under this fault.
+
+        `hear(openid, text)` is called for each message that is shown, `refused` for each that is
+        answered with an error instead.
+        """
+        self._hear, self._refused, self._fault = hear, refused, fault
+        self.sent = self.refused = self.slowed = self._ended = 0
+
+    def end_tokens(self) -> None:
+        """End every token that was given out, as another system does that asks for one."""
+        self._token = secrets.token_urlsafe(64)
+        self._ended += 1
+
+    @property
+    def ended(self) -> int:
+        """How often tokens were ended in this game."""
+        return self._ended
 
     async def open(self, host: str, port: int) -> str:
         """Listen; the address that the product's WECHAT_API_BASE has to name."""
@@ -71,7 +94,7 @@ class Platform:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 target = urlsplit(head[0].split()[1])
                 body = await read_body(reader, headers_of(head[1:]))
-                answer = self._answer(target.path, parse_qs(target.query), body)
+                answer = await self._meet(target.path, parse_qs(target.query), body)
                 if answer is None:
                     break
                 content_type, content = answer
@@ -84,31 +107,48 @@ class Platform:
         self._writers.discard(writer)
         writer.close()
 
-    def _answer(
-        self, path: str, query: Mapping[str, list[str]], body: bytes
-    ) -> tuple[str, bytes] | None:
-        """Content type and content, or None to hang up."""
-        told: dict[str, object] = {"errcode": 0, "errmsg": "ok"}
-        if path in ("/cgi-bin/stable_token", "/cgi-bin/token"):
-            told = {"access_token": "load-player", "expires_in": 7200}
+    async def _meet(self, path: str, query: Mapping[str, list[str]], body: bytes) -> Answer | None:
+        """What a call is answered under the fault; None to hang up."""
+        fault = self._fault
+        struck = path == fault.path and self._chance.random() < fault.share
+        if not struck:
+            return self._answer(path, query, body)
+        if fault.seconds:
+            self.slowed += 1
+            await asyncio.sleep(fault.seconds)
+        if fault.code or fault.hangs_up:
+            self.refused += 1
+            if path == SEND:
+                self._refused(*_said(body))
+            told = {"errcode": fault.code, "errmsg": fault.what}
+            return None if fault.hangs_up else ("application/json", json.dumps(told).encode())
+        answer = self._answer(path, query, body)
+        if fault.loses_answer:
+            self.refused += 1
+            return None
+        return answer
+
+    def _answer(self, path: str, query: Mapping[str, list[str]], body: bytes) -> Answer:
+        told: Mapping[str, object] = {"errcode": 0, "errmsg": "ok"}
+        if path in TOKENS:
+            told = {"access_token": self._token, "expires_in": 7200}
+        elif query.get("access_token") != [self._token]:
+            told = OLD_TOKEN
         elif path == SEND:
-            if self._chance.random() < self._errors:
-                self.refused += 1
-                code = self._chance.choice(ERRORS)
-                if code is None:
-                    return None
-                told = {"errcode": code, "errmsg": "load"}
-            else:
-                self.sent += 1
-                self._hear(*_said(body))
+            self.sent += 1
+            self._hear(*_said(body))
         elif path == "/cgi-bin/media/upload":
             told = {"type": "image", "media_id": secrets.token_urlsafe(24), "created_at": 0}
-        elif path == "/cgi-bin/media/get":
+        elif path == MEDIA:
             photo = self.media.get(query.get("media_id", [""])[0])
             if photo is not None:
                 return "image/jpeg", photo
             told = {"errcode": 40007, "errmsg": "invalid media_id"}
         return "application/json", json.dumps(told).encode()
+
+
+def _nobody(_openid: str, _text: str) -> None:
+    """Before the first game nobody hears."""
 
 
 def _said(body: bytes) -> tuple[str, str]:

@@ -3,12 +3,22 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 import redis
 
-from bot.jobs import Jobs, JobsError, build_broker, build_worker, jobs_address, run_worker
+from bot.jobs import (
+    FACES,
+    TALK,
+    Jobs,
+    JobsError,
+    build_broker,
+    build_worker,
+    jobs_address,
+    run_worker,
+    start_beside,
+)
 from credentials.errors import UnavailableError
 
 
@@ -86,6 +96,31 @@ def test_a_delayed_job_waits(jobs: Jobs, stop: threading.Event) -> None:
     stop.set()
     worker.join(10)
     assert order == ["now", "later"]
+
+
+def test_faces_that_take_long_hold_up_no_talk(
+    jobs: Jobs, address: str, stop: threading.Event
+) -> None:
+    looked_at, answered = threading.Event(), threading.Event()
+    faces = []
+
+    def look(number: int) -> None:
+        faces.append(number)
+        looked_at.wait(20)
+
+    for number in range(20):
+        jobs.enqueue("face", number=number)
+    functions: Mapping[str, Callable[..., None]] = {"face": look, "deliver": answered.set}
+    looking = start_beside(Jobs(build_broker(address)), functions, stop, queue=FACES)
+    talking = start_beside(Jobs(build_broker(address)), functions, stop, queue=TALK)
+    jobs.enqueue("deliver")
+    assert answered.wait(10)
+    assert len(faces) < 20
+    stop.set()
+    looked_at.set()
+    for thread in (looking, talking):
+        thread.join(20)
+        assert not thread.is_alive()
 
 
 def test_kill_9_in_mid_job_and_the_next_worker_does_it(jobs: Jobs, address: str) -> None:

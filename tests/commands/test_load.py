@@ -12,10 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from commands.load import load
-from commands.player.game import Ear, Game
+from commands.player.faults import NO_FAULT
+from commands.player.game import Game, Rules
 from commands.player.line import Account, Line, LineError
 from commands.player.people import SHARES, Player, Turn, numbers, players
 from commands.player.platform import Platform
+from commands.player.tally import Ear
 from credentials import id_number
 from tests.simulator import account as robot
 from tests.simulator.account import AES_KEY, APP_ID, TOKEN
@@ -53,17 +55,17 @@ def test_given_identities_are_used() -> None:
     assert (found[0].name, found[0].id_number) == ("王小明", "11010519491231002X")
 
 
-def play(url: str, *people: Player, **options: float) -> Game:
-    """Play against a webhook; the ledger's lines are in the game's `lines`."""
-    chance = random.Random(1)
-    told = {"rate": 100.0, "duplicates": 0.0, "patience": 0.3, **options}
-    game = Game(Line(url, ACCOUNT), (b"", b""), io.StringIO(), chance, **told)
+def play(url: str, *people: Player, duplicates: float = 0.0) -> Game:
+    """Play against a webhook."""
+    chance, rules = random.Random(1), Rules(100.0, duplicates, patience=0.3)
+    platform = Platform(chance)
+    line = Line(url, ACCOUNT)
+    game = Game(line, platform, rules, photos=(b"", b""), ledger=io.StringIO(), chance=chance)
 
     async def run() -> None:
-        game.platform = Platform(game.hear, chance)
-        await game.platform.open("127.0.0.1", 0)
+        await platform.open("127.0.0.1", 0)
         await game.play(people, lambda: None)
-        await game.platform.close()
+        await platform.close()
 
     asyncio.run(run())
     return game
@@ -93,7 +95,7 @@ def test_an_answer_given_to_both_copies_is_said_twice() -> None:
         game = play(server.url.removesuffix("/wechat"), somebody(), duplicates=1.0)
     finally:
         server.close()
-    assert game.tally.doubled == ["oA"]
+    assert [told.split()[0] for told in game.tally.doubled] == ["oA"]
 
 
 def test_a_server_that_refuses_is_an_error() -> None:
@@ -119,20 +121,24 @@ def test_the_platform_speaks_as_the_product_expects() -> None:
         return body
 
     async def run() -> None:
-        platform = Platform(lambda *told: heard.append(told), random.Random(1))
+        platform = Platform(random.Random(1))
+        platform.begin(lambda *told: heard.append(told), lambda *_: None, NO_FAULT)
         port = (await platform.open("127.0.0.1", 0)).rpartition(":")[2]
         token = await ask(
             port, b"POST /cgi-bin/stable_token HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
         )
-        assert json.loads(token)["access_token"]
+        token = json.loads(token)["access_token"]
         sent = json.dumps({"touser": "oA", "msgtype": "text", "text": {"content": "你好"}}).encode()
-        head = f"POST /cgi-bin/message/custom/send HTTP/1.1\r\nContent-Length: {len(sent)}\r\n\r\n"
-        assert json.loads(await ask(port, head.encode() + sent))["errcode"] == 0
+        head = f"POST /cgi-bin/message/custom/send?access_token={token} HTTP/1.1\r\n"
+        post = f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent
+        assert json.loads(await ask(port, post))["errcode"] == 0
         media = platform.keep(b"photo")
-        get = f"GET /cgi-bin/media/get?media_id={media} HTTP/1.1\r\n\r\n".encode()
-        assert await ask(port, get) == b"photo"
-        gone = json.loads(await ask(port, b"GET /cgi-bin/media/get?media_id=x HTTP/1.1\r\n\r\n"))
-        assert gone["errcode"] == 40007
+        get = f"GET /cgi-bin/media/get?access_token={token}&media_id={media} HTTP/1.1\r\n\r\n"
+        assert await ask(port, get.encode()) == b"photo"
+        gone = await ask(port, get.replace(media, "x").encode())
+        assert json.loads(gone)["errcode"] == 40007
+        platform.end_tokens()
+        assert json.loads(await ask(port, post))["errcode"] == 40001
         await platform.close()
 
     asyncio.run(run())
