@@ -66,9 +66,10 @@ servers: peers ## compare web servers under the product's own mix of requests
 biometrics: $(VENV)/.test ## measure the error rates of faces; PAIRS=folder or CSV for pairs of your own
 	@$(BIN)/python -m benchmarks.biometrics $(if $(PAIRS),--pairs $(PAIRS))
 
-faults: $(VENV)/.test ## run the table of faults and attacks; it goes to benchmarks/results/
+faults: $(VENV)/.test ## run the table of faults and attacks, and the platform's faults under load
 	@sh tests/system-packages.sh
 	@$(BIN)/python -m benchmarks.faults
+	@$(BIN)/python -m benchmarks.platform_faults
 
 CONTRACT := $(addprefix tests/credentials/test_,$(addsuffix .py,store cards issuing lifecycle \
 	verification approvals audit pins upgrade verifiers accounts limits templates replicas))

@@ -77,6 +77,7 @@ from web import (
     console_cases,
     console_flow,
     console_health,
+    console_letters,
     console_people,
     console_texts,
     console_verifiers,
@@ -375,6 +376,7 @@ def _console_places(parts: Parts, condition: Condition) -> Iterator[Register]:
     yield console_health.register(services.redis, condition)
     yield console_cases.register(services)
     yield console_verifiers.register(services)
+    yield console_letters.register(services, parts.outbox)
     if isinstance(services.texts, LiveTexts):
         yield console_texts.register(services, services.texts)
 

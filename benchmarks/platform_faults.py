@@ -13,6 +13,7 @@ there is no call that would ask. Whoever sends less often would lose some instea
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import io
 import random
 import secrets
@@ -82,11 +83,11 @@ class Found:
         ]
 
 
-def play_all(stage: Stage, names: Sequence[str], people: int, rate: float) -> Iterator[Found]:
+def play_all(stage: Stage, names: Sequence[str], people: int, rules: Rules) -> Iterator[Found]:
     """Play under each fault in turn; one that stands leaves nothing behind for the next."""
     for name in names:
         before = _figures(stage)
-        found = _play(stage, name, people, rate)
+        found = _play(stage, name, people, rules)
         after = _figures(stage)
         found.kept = sum(
             count - before.get(key, 0) for key, count in after.items() if key.startswith("kept:")
@@ -95,14 +96,14 @@ def play_all(stage: Stage, names: Sequence[str], people: int, rate: float) -> It
         yield found
 
 
-def _play(stage: Stage, name: str, people: int, rate: float) -> Found:
+def _play(stage: Stage, name: str, people: int, rules: Rules) -> Found:
     fault, chance = FAULTS[name], random.Random(name)
-    of_photos = "media" in fault.path
+    of_photos = fault.gone
     people = min(people, MOST_FACES) if of_photos else people
     cast = players(people, chance, run=secrets.token_hex(5), faces=1.0 if of_photos else 0.0)
     assert stage.services is not None
     register(stage.services, cast)
-    rules = Rules(rate, patience=PATIENCE_SECONDS, fault=fault)
+    rules = dataclasses.replace(rules, fault=fault)
     with io.StringIO() as ledger, progress(len(cast)) as moved:
         tally = stage.play(cast, rules, chance, ledger, moved)
     found = Found(name, len(cast), tally, stage.differences(cast, tally))
@@ -137,15 +138,17 @@ def page(found: Sequence[Found]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play, print and keep the table; 1 when anything was lost or said twice."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.platform_faults", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.platform_faults", description=__doc__
+    )
     parser.add_argument("--people", type=int, default=60)
     parser.add_argument("--rate", type=float, default=15.0)
     parser.add_argument("faults", nargs="*", choices=[[], *FAULTS], default=[])
     given = parser.parse_args(arguments)
     names = given.faults or list(FAULTS)
-    found = []
+    found, rules = [], Rules(given.rate, patience=PATIENCE_SECONDS)
     with staged(opened_services, "", 0, compare=True) as stage:
-        for each in play_all(stage, names, given.people, given.rate):
+        for each in play_all(stage, names, given.people, rules):
             found.append(each)
             print(" | ".join(each.row()))
             for told in (*each.tally.lost, *each.tally.doubled, *each.wrong, *each.tally.errors):

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from bot.transcripts import mask
 from credentials.model import Holder
 from handlers.turn import Choices, HandOver, Link, Picture, Reply, Say
 
@@ -19,6 +20,16 @@ class DeadLetter:
     reply: Reply
     reason: str
     at: float
+
+    @property
+    def words(self) -> str:
+        """What it said, without ID numbers: for operators."""
+        match self.reply:
+            case Say(text) | Choices(text, _) | Picture(_, text):
+                return mask(text, {})
+            case Link(title, description, _):
+                return mask(f"{title} {description}".strip(), {})
+        return ""
 
     def to_json(self) -> dict[str, Any]:
         """The letter as JSON."""

@@ -6,7 +6,8 @@ the outbox does not tell again (each message has a name).
 
 | key | holds |
 |---|---|
-| `{reminders}` | hash: through, the last day (China's) whose reminders are done |
+| `{reminders}` | hash: through, the last day (China's) whose reminders are done; done, told, \
+  ended, at: how far the latest run came, and when |
 """
 
 from __future__ import annotations
@@ -33,12 +34,16 @@ SYSTEM = Actor("system")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reminded:
-    """How far a run has come: buckets done of all, how many were reminded, how many ended."""
+    """How far a run has come: buckets done of all, how many were reminded, how many ended.
+
+    `at` is when it came there, in seconds since 1970.
+    """
 
     done: int
     total: int
     told: int
     ended: int
+    at: float = 0.0
 
 
 class Expiry:
@@ -71,10 +76,28 @@ class Expiry:
                     ended += self._end(card, last_day)
                 else:
                     told += self._remind(card, last_day, through, today)
-            yield Reminded(min(start + CHUNK, BUCKETS), BUCKETS, told, ended)
+            yield self._note(Reminded(min(start + CHUNK, BUCKETS), BUCKETS, told, ended))
         if today > through:
             with guard():
                 self._store.redis.hset(KEY, "through", today.isoformat())
+
+    def progress(self) -> Reminded | None:
+        """How far the latest run came; None before the first."""
+        kept = self._store.fields(KEY)[0]
+        if "at" not in kept:
+            return None
+        done, told, ended = (int(kept[name]) for name in ("done", "told", "ended"))
+        return Reminded(done, BUCKETS, told, ended, float(kept["at"]))
+
+    def _note(self, come: Reminded) -> Reminded:
+        """Keep how far a run has come, for operators."""
+        come = dataclasses.replace(come, at=self._now())
+        told: dict[Any, Any] = {
+            name: getattr(come, name) for name in ("done", "told", "ended", "at")
+        }
+        with guard():
+            self._store.redis.hset(KEY, mapping=told)
+        return come
 
     def _due(self, start: int, until: datetime.date) -> list[tuple[str, int]]:
         last = record.end_of(until)

@@ -74,6 +74,7 @@ PLACES = (
     ("health", "/console/health"),
     ("texts", "/console/texts"),
     ("team", "/console/team"),
+    ("letters", "/console/letters"),
 )
 SIGNS = ("human", "stuck", "silent")
 ACTIONS = {"freeze": Role.REVIEWER, "unfreeze": Role.REVIEWER, "revoke": Role.ADMIN}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from web.condition import Condition
 
+OF_LETTERS = ("dead_letters", "messages_kept", "platform_errors", "quota_refusals")
+
 
 def register(database: redis.Redis, condition: Condition) -> Callable[[Blueprint], None]:
     """What adds `/console/health`, and tells every page of the console how many alerts are on."""
@@ -39,6 +41,7 @@ def register(database: redis.Redis, condition: Condition) -> Callable[[Blueprint
                 readings=condition.readings(),
                 gauges=units,
                 alerts=alerts.on(database),
+                of_letters=OF_LETTERS,
                 show=shown,
             )
 

@@ -2,8 +2,10 @@
 
 It is kept sealed in Redis for as long as the platform said. Near its end one process renews it
 while the others go on with the old one. A token that the platform refuses (40001, 40014,
-42001) is renewed by force, and how often that may happen is bounded: the platform allows 2000
-plain and 20 forced tokens a day, and a lasting error must not use them up.
+42001) is asked for again: where another system of the account ended it, the platform has a new
+one for both. Only if it gives the refused one is it renewed by force, which ends the others'. How
+often either may happen is bounded: the platform allows 2000 plain and 20 forced tokens a day,
+and a lasting error must not use them up.
 
 `/cgi-bin/stable_token` gives every asker the same token, so that another system of the same
 account does not end ours; where the platform has no such call, `/cgi-bin/token` is asked.
@@ -12,6 +14,7 @@ account does not end ours; where the platform has no such call, `/cgi-bin/token`
 |---|---|
 | `{token:<appid>}:<name>` | sealed JSON: token, life (seconds it had when it was new) |
 | `{token:<appid>}:lock` | who renews now |
+| `{token:<appid>}:asked:n`, `:until` | tokens asked for lately after a refusal; the same |
 | `{token:<appid>}:forced:n`, `:until` | forced renewals lately; none before `until` ends |
 | `{token:<appid>}:failed:n`, `:until` | renewals that failed lately; none before `until` ends |
 """
@@ -35,6 +38,7 @@ from credentials.sealing import SealBrokenError, Sealer
 AHEAD_SECONDS = 600.0  # a token is renewed this long before its end, or in its last fifth
 LOCK_SECONDS = 40.0  # longer than two exchanges with the platform can take
 WAIT_SECONDS = 8.0  # how long to wait for another process to renew
+FIRST_ASKED_PAUSE = 5.0
 FIRST_FORCED_PAUSE = 5.0
 MOST_FORCED_PAUSE = 7200.0
 FIRST_FAILED_PAUSE = 1.0
@@ -96,6 +100,7 @@ class Shared:
         self._key = f"{tag}:{name}"
         self._lock_key = f"{self._key}:lock"
         self._fetch = fetch
+        self._asked = Pause(database, f"{self._key}:asked", FIRST_ASKED_PAUSE, MOST_FORCED_PAUSE)
         self._forced = Pause(database, f"{self._key}:forced", FIRST_FORCED_PAUSE, MOST_FORCED_PAUSE)
         self._failed = Pause(database, f"{self._key}:failed", FIRST_FAILED_PAUSE, MOST_FAILED_PAUSE)
 
@@ -131,6 +136,11 @@ class Shared:
             token, _, _ = self._read()
             if token and token != refused:
                 return token
+            if ours and self._asked.over():
+                self._asked.note()
+                token = self._ask(force=False)
+                if token != refused:
+                    return token
             if not (ours and self._forced.over()):
                 raise PlatformUnavailableError("the token is refused and was renewed just now")
             self._forced.note()

@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Mapping
 
 SEND = "/cgi-bin/message/custom/send"
-MEDIA = "/cgi-bin/media/get"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,8 +19,7 @@ class Fault:
     Attributes:
         what: what goes wrong, in words.
         share: of the pushes or calls that it concerns, which part it strikes (0 to 1).
-        path: the API's call that it concerns.
-        code: the errcode that the call is answered with, doing nothing.
+        code: the errcode that a customer message is answered with, doing nothing.
         hangs_up: the call is not done, and not answered.
         seconds: how much longer the call takes.
         loses_answer: the call is done, and its answer does not come back.
@@ -31,6 +29,7 @@ class Fault:
         late_copy: a delivery comes once more, behind the person's next push.
         overtaken: what the person writes right behind a push arrives before it.
         dropped: a push never arrives; the person notices, and says it again.
+        gone: a photo is no longer with the platform when it is fetched; the person sends another.
         forged: somebody without the token pushes the same words first.
         asks: somebody left without an answer writes 帮助, and must be given what was kept.
         buries: what is struck can never arrive: it has to be found among the dead letters.
@@ -40,7 +39,6 @@ class Fault:
 
     what: str
     share: float = 0.0
-    path: str = SEND
     code: int = 0
     hangs_up: bool = False
     seconds: float = 0.0
@@ -51,6 +49,7 @@ class Fault:
     late_copy: bool = False
     overtaken: bool = False
     dropped: bool = False
+    gone: bool = False
     forged: bool = False
     asks: bool = False
     buries: bool = False
@@ -79,5 +78,5 @@ FAULTS: Mapping[str, Fault] = {
     "drop": Fault("a push never arrives; the person says it again", 0.2, dropped=True),
     "5 seconds": Fault("two of three deliveries are answered too late", 0.2, unheard=2),
     "forged": Fault("somebody without the token pushes the same words", 1.0, forged=True),
-    "media gone": Fault("photos are no longer with the platform", 0.5, MEDIA, 40007),
+    "media gone": Fault("photos are no longer with the platform", 0.5, gone=True),
 }

@@ -48,6 +48,7 @@ class Rules:
         duplicates: the share of pushes that is delivered twice at once.
         patience: seconds for an answer; for a face, seconds in which nobody was answered.
         fault: what goes wrong.
+        settle_s: seconds to wait at the end for what comes too often.
         reviewed: whether somebody decides about the faces that are held for review.
     """
 
@@ -55,6 +56,7 @@ class Rules:
     duplicates: float = 0.0
     patience: float = 30.0
     fault: Fault = NO_FAULT
+    settle_s: float = SETTLE_SECONDS
     reviewed: bool = False
 
 
@@ -107,7 +109,7 @@ class Game:
                 group.create_task(one(player))
         ends.cancel()
         self.tally.ended = time.monotonic()
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(self._rules.settle_s)
         for player in people:
             self._count(player)
         await self._line.close()
@@ -119,7 +121,7 @@ class Game:
         """End the tokens, each time after as many messages as before it."""
         for _ in range(self._fault.ends_tokens):
             before = self._platform.sent
-            while self._platform.sent < before + 5:
+            while self._platform.sent < before + 2:
                 await asyncio.sleep(0.05)
             self._platform.end_tokens()
 
@@ -130,7 +132,7 @@ class Game:
             if not reached:
                 break
             name = f"turn {place + 1}"
-            if turn.says in PHOTOS and self._strikes() and self._fault.path.endswith("media/get"):
+            if turn.says in PHOTOS and self._fault.gone and self._strikes():
                 self.tally.gone += 1
                 lost = Turn(turn.says, GONE, turn.leads_to)
                 if not await self._turn(player, lost, f"{name}, gone"):

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
-from commands.player.faults import MEDIA, NO_FAULT, SEND, Fault
+from commands.player.faults import NO_FAULT, SEND, Fault
 from commands.player.line import headers_of, read_body
 
 LARGEST_HEAD = 64 * 1024
@@ -110,7 +110,7 @@ class Platform:
     async def _meet(self, path: str, query: Mapping[str, list[str]], body: bytes) -> Answer | None:
         """What a call is answered under the fault; None to hang up."""
         fault = self._fault
-        struck = path == fault.path and self._chance.random() < fault.share
+        struck = path == SEND and self._chance.random() < fault.share
         if not struck:
             return self._answer(path, query, body)
         if fault.seconds:
@@ -118,8 +118,7 @@ class Platform:
             await asyncio.sleep(fault.seconds)
         if fault.code or fault.hangs_up:
             self.refused += 1
-            if path == SEND:
-                self._refused(*_said(body))
+            self._refused(*_said(body))
             told = {"errcode": fault.code, "errmsg": fault.what}
             return None if fault.hangs_up else ("application/json", json.dumps(told).encode())
         answer = self._answer(path, query, body)
@@ -139,7 +138,7 @@ class Platform:
             self._hear(*_said(body))
         elif path == "/cgi-bin/media/upload":
             told = {"type": "image", "media_id": secrets.token_urlsafe(24), "created_at": 0}
-        elif path == MEDIA:
+        elif path == "/cgi-bin/media/get":
             photo = self.media.get(query.get("media_id", [""])[0])
             if photo is not None:
                 return "image/jpeg", photo

@@ -43,6 +43,7 @@ class FakePlatform:
             collections.deque
         )
         self.token_number = 0
+        self.keeps_token = False  # whether stable_token gives the same until it is forced
         self._lock = threading.Lock()
 
     def next(self, path: str, *answers: Answer | int) -> None:
@@ -87,7 +88,9 @@ class FakePlatform:
     def _grant(self, call: Call) -> Answer:
         match call.path:
             case "token" | "stable_token":
-                self.token_number += 1
+                asked = self.keeps_token and call.path == "stable_token"
+                if not asked or call.body["force_refresh"] or not self.token_number:
+                    self.token_number += 1
                 return {"access_token": f"T{self.token_number}", "expires_in": 7200}
             case "media/upload":
                 return {"type": "image", "media_id": "M1", "created_at": 1}

@@ -8,7 +8,7 @@ import redis
 
 from credentials.wording import LiveTexts
 from tests.web.office import Office
-from web import console_cases, console_health, console_texts
+from web import console_cases, console_health, console_letters, console_texts
 from web.condition import Condition, Gauge
 from web.console_shared import Register
 
@@ -48,5 +48,6 @@ class WholeOffice(Office):
             ]
         )
         yield console_cases.register(self.services)
+        yield console_letters.register(self.services, self.outbox)
         yield console_texts.register(self.services, self.texts)
         yield console_health.register(database, self.condition)

@@ -20,7 +20,7 @@ KEY = "{token:wxapp}:access"
 
 def pass_pauses(database: redis.Redis) -> None:
     """Let the time run out after which the platform may be asked again."""
-    database.delete(f"{KEY}:forced:until", f"{KEY}:failed:until")
+    database.delete(f"{KEY}:asked:until", f"{KEY}:forced:until", f"{KEY}:failed:until")
 
 
 def say(channel: WeChatChannel, words: str = "hello") -> None:
@@ -120,11 +120,26 @@ def test_a_refused_token_is_forced_once_and_the_call_repeated(
     wechat: FakePlatform, channel: WeChatChannel, code: int
 ) -> None:
     """Row 9: 40001."""
+    wechat.keeps_token = True
     wechat.next("message/custom/send", code)
     say(channel)
     forced = [call.body["force_refresh"] for call in wechat.asked("stable_token")]
     used = [call.query["access_token"] for call in wechat.asked("message/custom/send")]
-    assert (forced, used) == ([False, True], ["T1", "T2"])
+    assert (forced, used) == ([False, False, True], ["T1", "T2"])
+
+
+def test_a_token_that_another_system_replaced_is_asked_for_without_force(
+    wechat: FakePlatform, channel: WeChatChannel
+) -> None:
+    """Forcing would end the other system's token, and so on for ever."""
+    wechat.keeps_token = True
+    say(channel)
+    wechat.token_number += 1
+    wechat.next("message/custom/send", 40001)
+    say(channel)
+    forced = [call.body["force_refresh"] for call in wechat.asked("stable_token")]
+    used = [call.query["access_token"] for call in wechat.asked("message/custom/send")]
+    assert (forced, used) == ([False, False], ["T1", "T1", "T2"])
 
 
 def test_a_token_that_another_process_renewed_is_used_unforced(
@@ -147,11 +162,12 @@ def test_a_token_that_another_process_renewed_is_used_unforced(
 def test_a_lasting_refusal_asks_a_bounded_number_of_times(
     wechat: FakePlatform, channel: WeChatChannel, database: redis.Redis
 ) -> None:
+    wechat.keeps_token = True
     wechat.rules["message/custom/send"] = lambda _call: {"errcode": 40001, "errmsg": "no"}
     for _ in range(20):
         with pytest.raises(PlatformUnavailableError):
             say(channel)
-    assert len(wechat.asked("stable_token")) == 2
+    assert len(wechat.asked("stable_token")) == 3
     assert len(wechat.asked("message/custom/send")) == 21
     waits = []
     for _ in range(12):
