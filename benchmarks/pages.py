@@ -21,5 +21,5 @@ def code_pages(scene: stage.Stage, holders: Sequence[Holder]) -> list[bytes]:
         answer = Response()
         put(answer)
         cookie = answer.headers["Set-Cookie"].partition(";")[0]
-        made.append(get(f"{path_of(session.tag)}code", {"Cookie": cookie}))
+        made.append(get(f"{path_of(session.tag)}code?purpose=", {"Cookie": cookie}))
     return made

@@ -236,11 +236,12 @@ def _enter(dialog: Dialog, move: Move, name: str, now: float) -> Move:
         conversation = dataclasses.replace(conversation, aside=name)
         move = dataclasses.replace(move, conversation=conversation)
         return _said(move, _asked(step, conversation))
-    if name != conversation.step:
-        conversation = dataclasses.replace(conversation, attempts=0)
-    conversation = dataclasses.replace(conversation, step=name, aside="", since=now, job="")
+    attempts = conversation.attempts if name == conversation.step else 0
+    job = f"{name}-{now:.6f}" if isinstance(step, Work) else ""
+    conversation = dataclasses.replace(
+        conversation, step=name, aside="", since=now, job=job, attempts=attempts
+    )
     if isinstance(step, Work):
-        conversation = dataclasses.replace(conversation, job=f"{name}-{now:.6f}")
         move = dataclasses.replace(move, conversation=conversation, job=name)
         return _said(move, Line(step.says, position=step.position))
     early = conversation.given.get(EARLY)
@@ -283,9 +284,10 @@ def _home(dialog: Dialog, conversation: Conversation, now: float) -> Conversatio
 
 def _noted(conversation: Conversation, outcome: Outcome, now: float) -> Conversation:
     """The conversation with what an outcome wants kept and remembered."""
-    given = {**conversation.given, **outcome.given}
-    given = {key: value for key, value in given.items() if value is not None}
-    conversation = dataclasses.replace(conversation, given=given)
+    if outcome.given:
+        given = {**conversation.given, **outcome.given}
+        given = {key: value for key, value in given.items() if value is not None}
+        conversation = dataclasses.replace(conversation, given=given)
     if language := outcome.notes.get("language"):
         conversation = dataclasses.replace(conversation, language=language)
     if "human" in outcome.notes:

@@ -226,9 +226,7 @@ class Talk:
             else:
                 self._outbox.put(turn.holder, replies[1:], f"{name}:more")
             told = [heard(now, taken.conversation)]
-            told += answered(
-                replies, dataclasses.replace(taken.conversation, given=_all(taken, move)), now.at
-            )
+            told += answered(replies, _knowing(taken, move), now.at)
             self._keep(
                 taken,
                 move,
@@ -500,9 +498,12 @@ def _merged(replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
     return tuple(merged)
 
 
-def _all(taken: Taken, move: Move) -> dict[str, object]:
-    """What was given before and after: what masks what was said in between."""
-    return {**taken.conversation.given, **move.conversation.given}
+def _knowing(taken: Taken, move: Move) -> Conversation:
+    """The conversation as it was, with what was given before and after: it masks what was said."""
+    before, after = taken.conversation.given, move.conversation.given
+    if not after:
+        return taken.conversation
+    return dataclasses.replace(taken.conversation, given={**before, **after})
 
 
 def _text_of(replies: Sequence[Reply]) -> str:

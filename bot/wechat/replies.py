@@ -6,6 +6,7 @@ echoed back to them could add elements to the answer.
 
 from __future__ import annotations
 
+import functools
 import json
 from urllib.parse import quote
 
@@ -37,13 +38,18 @@ def as_text(choices: Choices) -> str:
     The answer to a push cannot hold the platform's own menu message; its links in texts can be
     tapped all the same, and say the same.
     """
+    below = _below(choices.answers)
+    return fit(choices.text, LONGEST_TEXT - len(below.encode())) + below
+
+
+@functools.lru_cache(maxsize=256)
+def _below(answers: tuple[str, ...]) -> str:
     links = [
         f'<a href="weixin://bizmsgmenu?msgmenucontent={quote(answer)}&msgmenuid={number}">'
         f"{clean(answer)}</a>"
-        for number, answer in enumerate(choices.answers, start=1)
+        for number, answer in enumerate(answers, start=1)
     ]
-    below = "\n".join(["", "", *links])
-    return fit(choices.text, LONGEST_TEXT - len(below.encode())) + below
+    return "\n".join(["", "", *links])
 
 
 def render(reply: Reply | None, push: Push, now: int) -> str:
