@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks import bytes as sizes
-from benchmarks import cluster, faces, flow, requests, rounds, sealing, sheet, sizing, units
+from benchmarks import cluster, faces, flow, growth, requests, rounds, sealing, sheet, sizing, units
 from benchmarks.harness import RESULTS, peer
 from benchmarks.sheet import Sheet
 
@@ -24,6 +24,7 @@ GROUPS: Mapping[str, tuple[str, Callable[[Sheet], None]]] = {
     "faces": ("a 12-megapixel selfie, a video, an ID card, memory, search", faces.main),
     "flow": ("the console's flow page, and what its figures cost a turn", flow.main),
     "cluster": ("a verification through a 3 + 3 cluster, by processor", cluster.costs),
+    "growth": ("a verification among a million cards (some minutes to write them)", growth.main),
     "units": ("processor time of one request of each kind, for the sizing", units.main),
     "bytes": ("bytes per credential at 100,000 cards", sizes.main),
 }

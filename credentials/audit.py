@@ -72,11 +72,18 @@ class Audit:
     def __init__(self, store: Store, keyring: Keyring) -> None:
         self._store = store
         self._keyring = keyring
+        self._made: dict[tuple[int, str], tuple[str, str]] = {}
+        self._tag_keys: dict[int, bytes] = {}
 
     def chain(self, place: Place) -> tuple[Argument, ...]:
         """The first three ARGV of a script that writes: key version, inner and outer key."""
         version = self._keyring.current
-        return (version, *self._halves(version, place))
+        halves = self._made.get((version, place.tag))
+        if halves is None:
+            if len(self._made) > 2 * BUCKETS:
+                self._made.clear()
+            halves = self._made[version, place.tag] = self._halves(version, place)
+        return (version, *halves)
 
     def entry(self, about: str, kind: str, **details: str) -> tuple[bytes, bytes]:
         """Body and tag of an entry; details without a value are left out."""
@@ -225,7 +232,9 @@ class Audit:
         return [int(value or 0) for value in pipe.execute()]
 
     def _tag(self, version: int, about: bytes, body: bytes) -> bytes:
-        key = self._keyring.derive(version, _TAG)
+        key = self._tag_keys.get(version)
+        if key is None:
+            key = self._tag_keys[version] = self._keyring.derive(version, _TAG)
         return hmac.digest(key, about + b"\n" + body, "sha256")[:TAG_BYTES]
 
     def _halves(self, version: int, place: Place) -> tuple[str, str]:
