@@ -8,7 +8,7 @@ stolen dump does not even tell whether a known picture is in it.
 | key | holds | lives |
 |---|---|---|
 | `{seen:<keyed hash of the bytes>}` | id of the sighting | 90 days |
-| `{seen:<id>}:shape` | coarse shape and source, sealed | 90 days |
+| `{seen:<id>}:shape` | coarse shape, sending, account and time, sealed | 90 days |
 | `{band:<keyed hash of a band>}` | sorted set of sightings' ids by time, the last 64 | 90 days |
 """
 
@@ -41,10 +41,30 @@ class Look:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sighting:
-    """A picture that was sent before; `source` is who sent it, as a blind index."""
+    """A picture that was sent before.
 
-    source: str
+    Attributes:
+        account: who sent it, as a blind index.
+        own: whether that is who sends it now.
+        exact: whether it is the same file.
+        seconds: how long ago.
+    """
+
+    account: str
+    own: bool
     exact: bool
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is sealed of one sending."""
+
+    sighting_id: str
+    shape: str
+    sending: str
+    account: str
+    at: float
 
 
 class Sightings:
@@ -62,16 +82,21 @@ class Sightings:
         self._index = index
         self._clock = clock
 
-    def before(self, look: Look, source: str, near: Callable[[str, str], bool]) -> Sighting | None:
+    def before(
+        self, look: Look, account: str, sending: str, near: Callable[[str, str], bool]
+    ) -> Sighting | None:
         """The picture's earlier sending, by anybody, or None.
+
+        Of several it is the one that says most: the same file, then another account's, then the
+        oldest.
 
         Args:
             look: the picture.
-            source: which sending this is; the same one, as a repeated job finds it, is not
-                an earlier one.
+            account: who sends it.
+            sending: which of that account's sendings this is; the same one, as a repeated job
+                finds it, is not an earlier one.
             near: whether two coarse shapes are one picture's.
         """
-        own = self._index.of("sending", source)
         exact = self._exact_key(look)
         with guard():
             pipe: Any = self._redis.pipeline(transaction=False)
@@ -82,23 +107,26 @@ class Sightings:
         candidates = dict.fromkeys(
             each.decode() for found in ([first] if first else [], *bands) for each in found
         )
-        found = None
-        for sighting_id, shape, sender in self._shapes(list(candidates)):
-            if hmac.compare_digest(sender, own):
-                continue
-            same = first is not None and sighting_id == first.decode()
-            if same or near(look.shape, shape):
-                found = Sighting(sender, exact=same)
-                if same:
-                    break
-        return found
+        whose, own = self._index.of("account", account), self._sending(account, sending)
+        found = [
+            Sighting(
+                account=kept.account,
+                own=hmac.compare_digest(kept.account, whose),
+                exact=first is not None and kept.sighting_id == first.decode(),
+                seconds=self._clock() - kept.at,
+            )
+            for kept in self._kept(list(candidates))
+            if not hmac.compare_digest(kept.sending, own)
+            and (kept.sighting_id.encode() == first or near(look.shape, kept.shape))
+        ]
+        return max(found, key=lambda each: (each.exact, not each.own, each.seconds), default=None)
 
-    def note(self, look: Look, source: str) -> None:
-        """Remember a picture."""
-        own = self._index.of("sending", source)
-        sighting_id = self._index.of("sighting", f"{look.exact}\0{source}")
+    def note(self, look: Look, account: str, sending: str) -> None:
+        """Remember a picture; arguments as in `before`."""
+        sighting_id = self._index.of("sighting", f"{look.exact}\0{account}\0{sending}")
         key = _shape_key(sighting_id)
-        sealed = self._sealer.seal_json(key, [look.shape, own])
+        whose, own = self._index.of("account", account), self._sending(account, sending)
+        sealed = self._sealer.seal_json(key, [look.shape, own, whose, self._clock()])
         with guard():
             self._redis.set(key, sealed, ex=KEPT_SECONDS)  # first, for the others lead here
             pipe: Any = self._redis.pipeline(transaction=False)
@@ -109,7 +137,10 @@ class Sightings:
                 pipe.expire(band, KEPT_SECONDS)
             pipe.execute()
 
-    def _shapes(self, ids: Sequence[str]) -> list[tuple[str, str, str]]:
+    def _sending(self, account: str, sending: str) -> str:
+        return self._index.of("sending", f"{account}\0{sending}")
+
+    def _kept(self, ids: Sequence[str]) -> list[_Kept]:
         keys = [_shape_key(each) for each in ids]
         if not keys:
             return []
@@ -118,16 +149,16 @@ class Sightings:
             for key in keys:
                 pipe.get(key)
             found = pipe.execute()
-        shapes = []
+        kept = []
         for sighting_id, key, sealed in zip(ids, keys, found, strict=True):
             if sealed is None:
                 continue
             try:
-                shape, sender = self._sealer.unseal_json(key, sealed)
+                shape, sending, account, at = self._sealer.unseal_json(key, sealed)
             except CredentialError:
                 continue
-            shapes.append((sighting_id, str(shape), str(sender)))
-        return shapes
+            kept.append(_Kept(sighting_id, str(shape), str(sending), str(account), float(at)))
+        return kept
 
     def _exact_key(self, look: Look) -> str:
         return f"{{seen:{self._index.of('picture', look.exact)}}}"

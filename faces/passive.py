@@ -26,6 +26,7 @@ WEIGHTS: Final = {
     "frame": 0.45,  # straight edges of a sheet or a screen around the face
     "washed_out": 0.3,  # neither black nor white in the face, as in a print
     "glare": 0.25,  # a burnt-out spot with hard edges, as on glass or glossy paper
+    "retaken": 0.25,  # much like one that the same person sent minutes ago: told by who knows that
     "soft": 0.15,  # less detail than its size should have
     "edited": 0.4,  # the file names a picture editor
     "old": 0.45,  # the file says it was taken long ago, or in the future

@@ -58,14 +58,14 @@ def perceptual_hash(pixels: Pixels) -> str:
     return np.packbits(bits).tobytes().hex()
 
 
-def differing_bits(a: Fingerprint, b: Fingerprint) -> int:
-    """In how many of 256 bits two pictures' coarse shapes differ."""
-    return (int(a.perceptual, 16) ^ int(b.perceptual, 16)).bit_count()
+def near(a: str, b: str) -> bool:
+    """Whether two coarse shapes (64 hex digits each) are one picture's, saved anew."""
+    return (int(a, 16) ^ int(b, 16)).bit_count() <= NEAR
 
 
 def reused(new: Fingerprint, old: Fingerprint) -> bool:
     """Whether the new picture is the old one, byte for byte or saved anew."""
-    return new.exact == old.exact or differing_bits(new, old) <= NEAR
+    return new.exact == old.exact or near(new.perceptual, old.perceptual)
 
 
 @functools.cache

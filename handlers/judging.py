@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import enum
 import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -28,12 +29,12 @@ from faces.errors import PhotoError, VideoError
 from faces.gestures import Gesture
 from faces.passive import Suspicion
 from faces.photo import Pixels
-from faces.reuse import Fingerprint
 from handlers.proofing import DAY_SECONDS, FACE_ATTEMPTS, FACE_PAUSE_SECONDS, UNSAFE_NONE
 from handlers.steps import NOT_YET, MediaError, Outcome, Task, Word
 
 SHOWN_SIDE: Final = 640
 SHOWN_QUALITY: Final = 85
+RETAKE_SECONDS: Final = 600.0  # five tries of two minutes each, the attempts of one sitting
 INNOCENT: Final = passive.weigh([])
 OUTCOMES: Final = (
     "poor", "gone", "no_match", "suspect", "review", "cooling", "portrait", "changed",
@@ -82,6 +83,14 @@ class Judged:
     reason: str
     suspicion: Suspicion
     sent: tuple[Sent, ...]
+
+
+class Again(enum.IntEnum):
+    """Whether pictures were sent before; the higher, the worse."""
+
+    NEVER = 0
+    RETAKEN = 1
+    REUSED = 2
 
 
 Looking = Callable[[Template], Judged]
@@ -191,7 +200,8 @@ def _judge(  # noqa: PLR0911 - one for each way it can end
 ) -> Outcome:
     """What follows from the pictures.
 
-    1. None of them was sent before, by anybody.
+    1. None of them was sent before, by anybody. What is only like one that the same person sent
+       minutes ago is a second try, and no more than a sign against them.
     2. The challenge is passed, and it is the person of the portrait, or doubtfully so.
     3. They do not look like prints or screens; if they do, another challenge follows, and if
        they do again, a review.
@@ -200,8 +210,10 @@ def _judge(  # noqa: PLR0911 - one for each way it can end
     6. What the face was looked at for is done.
     """
     comparison, template = judged.comparison, judged.template
-    if task.liveness != UNSAFE_NONE and _sent_before(task, judged.sent):  # 1
+    again = _sent_before(task, judged.sent)  # 1
+    if again is Again.REUSED:
         return _missed(task, person, judged, Word("face.missed.reused"))
+    judged = _marked(judged, again)
     if comparison is None or template is None or judged.reason:  # 2
         why = Word(f"chat.missed.{judged.reason or 'not_the_portrait'}")
         return _missed(task, person, judged, why)
@@ -225,27 +237,43 @@ def _judge(  # noqa: PLR0911 - one for each way it can end
     return errand.proven(task, person, evidence)  # 6
 
 
-def _sent_before(task: Task, sent: Sequence[Sent]) -> bool:
-    """Whether anybody sent one of these pictures before; they are remembered from now on."""
-    services, found = task.services, False
+def _sent_before(task: Task, sent: Sequence[Sent]) -> Again:
+    """Whether anybody sent one of these pictures before; they are remembered from now on.
+
+    Whoever tries once more from the same chair sends a picture much like the last, and coarse
+    shapes cannot tell it from the last one saved anew. So the same file is refused from anybody,
+    and a near one of another account or of another day; a near one of one's own within minutes
+    is not. Where one photo is all that is asked, there is nothing that a copy could stand for.
+    """
+    services, found = task.services, Again.NEVER
+    if task.liveness == UNSAFE_NONE:
+        return found
+    account = task.holder.tag
     for each in sent:
         seen = reuse.fingerprint(each.data, each.pixels)
         look = Look(seen.exact, seen.perceptual, seen.bands)
-        source = f"{task.holder.tag}:{each.media_id}"
-        before = services.sightings.before(look, source, _near)
-        if before is not None:
-            found = True
-            how = "same file" if before.exact else "same picture"
-            services.audit.note(
-                "picture_reused", Actor("system"), before.source, how=how, again=_account(task)
-            )
-            log.warning("picture sent before", how=how, account=_account(task))
-        services.sightings.note(look, source)
+        before = services.sightings.before(look, account, each.media_id, reuse.near)
+        services.sightings.note(look, account, each.media_id)
+        if before is None:
+            continue
+        if before.own and not before.exact and before.seconds <= RETAKE_SECONDS:
+            found = max(found, Again.RETAKEN)
+            continue
+        found = Again.REUSED
+        how = "same file" if before.exact else "same picture"
+        services.audit.note(
+            "picture_reused", Actor("system"), before.account, how=how, again=_account(task)
+        )
+        log.warning("picture sent before", how=how, account=_account(task))
     return found
 
 
-def _near(a: str, b: str) -> bool:
-    return reuse.differing_bits(Fingerprint("", a), Fingerprint("", b)) <= reuse.NEAR
+def _marked(judged: Judged, again: Again) -> Judged:
+    """The same with the sign that a second try leaves: too little to be suspicious by itself."""
+    if again is Again.NEVER:
+        return judged
+    signs = [*judged.suspicion.reasons, "retaken"]
+    return dataclasses.replace(judged, suspicion=passive.weigh(signs))
 
 
 def _account(task: Task) -> str:

@@ -2,9 +2,14 @@
 
 Their portraits are public-domain photos of NASA and the US Navy inside the sample data of
 scikit-image and matplotlib. What they send as their photos is made from these: never twice the
-same, because a picture that was sent before is refused; and where a gesture is asked for, warped
-along the landmarks of the face, because nobody is there to make it. Exists in the demo profile
-only; asks for the secret that the supervisor gave to the simulator.
+same nor nearly, because a picture that was sent before is refused, from whichever phone; and where
+a gesture is asked for, warped along the landmarks of the face, because nobody is there to make it.
+Exists in the demo profile only; asks for the secret that the supervisor gave to the simulator.
+
+| key | holds | lives |
+|---|---|---|
+| `{demo}:citizens` | list of the citizens that visitors added | for good |
+| `{demo}:takes` | list of the coarse shapes of the last 5000 photos handed out | for good |
 """
 
 from __future__ import annotations
@@ -18,13 +23,13 @@ import io
 import json
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 import redis
 from flask import Blueprint, Response, abort, jsonify, request
-from PIL import Image, ImageEnhance, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageEnhance, UnidentifiedImageError
 
 from credentials import id_number
 from credentials.model import Person
@@ -33,8 +38,14 @@ from faces.gestures import Gesture
 from faces.photo import Pixels
 
 LARGEST_PHOTO = 10 * 1024 * 1024
-MOST_TAKES = 6
+MOST_TAKES = 12
 ADDED = "{demo}:citizens"
+TAKES = "{demo}:takes"
+REMEMBERED_TAKES = 5000
+# The light of each time: so many patches each way, and how far it strays from even. With the
+# photo held in the very same place, two such lights alone set 10 to 30 of 256 bits apart.
+PATCHES = 9
+UNEVEN = 16
 SURNAMES = "李王张刘陈杨黄赵周吴"
 GIVEN = ("小明", "晓雯", "子涵", "建国", "雨桐", "志强", "思远", "嘉怡")
 
@@ -96,6 +107,33 @@ class Citizen:
         return taken
 
 
+class Takes:
+    """The photos that the demo handed out, so that it hands out none that would be known again."""
+
+    def __init__(self, database: redis.Redis) -> None:
+        self._redis = database
+
+    def new(self, take: Callable[[], bytes]) -> bytes:
+        """A photo unlike all before it, by the very rule that the product holds photos to.
+
+        It is remembered before it is compared: of two processes that take one like the other's
+        at the same moment, at least one sees it and takes another.
+        """
+        from faces import photo, reuse  # noqa: PLC0415 - OpenCV's neighbours, for the demo only
+
+        for _ in range(MOST_TAKES):
+            taken = take()
+            shape = reuse.perceptual_hash(photo.open_photo(taken).pixels)
+            self._redis.rpush(TAKES, shape)
+            self._redis.ltrim(TAKES, -REMEMBERED_TAKES, -1)
+            near = [
+                each for each in self._redis.lrange(TAKES, 0, -1) if reuse.near(shape, _text(each))
+            ]
+            if len(near) == 1:  # itself
+                break
+        return taken
+
+
 @functools.cache
 def _gesture(portrait: bytes, gesture: Gesture) -> Pixels:
     """The person of a portrait making a gesture; the same few are asked for again and again."""
@@ -133,9 +171,22 @@ def _taken_anew(picture: Image.Image) -> bytes:
     )
     picture = ImageEnhance.Color(picture).enhance(dice.uniform(0.75, 0.9))
     picture = ImageEnhance.Brightness(picture).enhance(dice.uniform(0.94, 1.04))
+    picture = _lit_anew(picture, dice)
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=dice.randint(86, 92))
     return out.getvalue()
+
+
+def _lit_anew(picture: Image.Image, dice: random.Random) -> Image.Image:
+    """The picture in another room: a little lighter here, a little darker there."""
+    patches = Image.new("L", (PATCHES, PATCHES))
+    patches.putdata([round(128 + dice.gauss(0, UNEVEN)) for _ in range(PATCHES**2)])
+    light = patches.resize(picture.size, Image.Resampling.BICUBIC)
+    channels = [ImageChops.multiply(channel, light) for channel in picture.split()]
+    # Multiplied by 128 of 255, a channel has half its light: that is given back.
+    doubling = [min(255, round(value * 255 / 128)) for value in range(256)]
+    doubled = [channel.point(doubling) for channel in channels]
+    return Image.merge("RGB", doubled)
 
 
 CITIZENS = (
@@ -179,7 +230,17 @@ def blueprint(registry: Registry, database: redis.Redis, secret: str) -> Bluepri
         ]
         return jsonify([*known, *_added(database)])
 
-    pages.add_url_rule("/<int:place>/photo", view_func=_photo)
+    takes = Takes(database)
+
+    @pages.get("/<int:place>/photo")
+    def photo(place: int) -> Response:
+        """A photo that a citizen takes now; with `?gesture=`, making it."""
+        wanted = request.args.get("gesture", "")
+        if place >= len(CITIZENS) or (wanted and wanted not in set(Gesture)):
+            abort(404)
+        citizen = CITIZENS[place]
+        made = takes.new(functools.partial(citizen.gesture, wanted) if wanted else citizen.selfie)
+        return Response(made, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     @pages.get("/<int:place>/portrait")
     def portrait(place: int) -> Response:
@@ -205,15 +266,6 @@ def blueprint(registry: Registry, database: redis.Redis, secret: str) -> Bluepri
     return pages
 
 
-def _photo(place: int) -> Response:
-    """A photo that a citizen takes now; with `?gesture=`, making it."""
-    wanted = request.args.get("gesture", "")
-    if place >= len(CITIZENS) or (wanted and wanted not in set(Gesture)):
-        abort(404)
-    made = CITIZENS[place].gesture(wanted) if wanted else CITIZENS[place].selfie()
-    return Response(made, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
-
-
 def _person(name: str, number: str, address: str, portrait: bytes) -> Person:
     return Person(
         name=name,
@@ -228,6 +280,10 @@ def _person(name: str, number: str, address: str, portrait: bytes) -> Person:
 def _added(database: redis.Redis) -> Iterator[dict[str, str | None]]:
     for entry in database.lrange(ADDED, 0, -1):
         yield json.loads(entry)
+
+
+def _text(stored: bytes | str) -> str:
+    return stored.decode() if isinstance(stored, bytes) else stored
 
 
 def _is_picture(data: bytes) -> bool:

@@ -138,6 +138,61 @@ def test_the_very_pictures_of_another_account(world: World, phone: Phone) -> Non
     assert "oThief" not in str(notes)
 
 
+def saved_anew(photo: bytes) -> bytes:
+    """The picture smaller, lighter and pressed harder: near the first, but another file."""
+    picture = Image.open(io.BytesIO(photo)).convert("RGB")
+    return warping.jpeg(warping.lit(picture.resize((460, 460)), 1.05), 70)
+
+
+def films(phone: Phone, seed: int, *, gestures: bool) -> str:
+    """A video from a phone on a stand: every frame but the gestures' is the same each time."""
+    shown = [None, *(asked(phone) if gestures else [None, None]), None]
+    pictures = [warping.noisy(warping.gesture(EILEEN, each), 2, seed) for each in shown]
+    phone.send_photo(warping.film(pictures), Kind.VIDEO)
+    return phone.hears()
+
+
+def test_one_s_own_second_try_from_the_same_chair(world: World, phone: Phone) -> None:
+    """What is like one's own picture of a minute ago is no picture of somebody else."""
+    assert "还可以再试 4 次" in films(phone, 1, gestures=False)
+    world.later_s = 60
+    told = films(phone, 2, gestures=True)
+    assert "以前发送过" not in told
+    assert "办好了" in told
+
+
+def test_one_s_own_picture_of_another_day(
+    world: World, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.services.sightings, "_clock", world.clock)
+    assert "还可以再试 4 次" in films(phone, 1, gestures=False)
+    phone.say("取消")
+    world.later_s = 3600
+    phone = at_the_face(world, world.register())
+    assert "以前发送过" in films(phone, 2, gestures=True)
+    assert nothing_issued(phone)
+
+
+def test_one_s_own_file_again(world: World, phone: Phone) -> None:
+    pictures = [warping.gesture(EILEEN, None)] * 3
+    for _ in range(2):
+        phone.send_photo(warping.film(pictures), Kind.VIDEO)
+        told = phone.hears()
+    assert "以前发送过" in told
+
+
+def test_a_near_copy_of_another_account_s_picture(world: World, phone: Phone) -> None:
+    photos = [doing(gesture) for gesture in asked(phone)]
+    assert "办好了" in answers(phone, photos)
+    thief = at_the_face(world, world.register(2, "李四光"), "oThief")
+    copies = [saved_anew(photo) for photo in photos]
+    told = answers(thief, (copies * 2)[: len(asked(thief))])
+    assert "以前发送过" in told
+    assert nothing_issued(thief)
+    (note, *_) = [n for n in world.services.audit.recent(20) if n.kind == "picture_reused"]
+    assert note.detail["how"] == "same picture"
+
+
 def test_five_failures_are_a_pause_and_a_human_path(world: World, phone: Phone) -> None:
     told = ""
     for attempt in range(5):
