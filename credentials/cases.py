@@ -45,6 +45,7 @@ class Kind(enum.StrEnum):
     TWO_CITIES = "two_cities"
     BUSY_DESK = "busy_desk"
     MANY_DENIALS = "many_denials"
+    OTHER_PERSON = "other_person"
 
 
 class CaseStatus(enum.StrEnum):

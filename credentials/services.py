@@ -15,6 +15,7 @@ from credentials.authority import Authority
 from credentials.cards import Cards
 from credentials.cases import Cases
 from credentials.codes import Codes
+from credentials.comparisons import Comparisons
 from credentials.expiry import Expiry
 from credentials.frames import Frames
 from credentials.keyring import Keyring
@@ -86,6 +87,7 @@ class Services:
     aftermath: Aftermath
     offline: Offline
     receipts: Receipts
+    comparisons: Comparisons
 
 
 def build(
@@ -152,6 +154,7 @@ def build(
         resealing=Resealing(store, sealer),
         waiting=Waiting(database, sealer, index, where, tell),
         templates=Templates(database, sealer, index),
+        comparisons=Comparisons(store, sealer),
         offline=Offline(store, sealer, cases),
         sightings=Sightings(database, sealer, index),
         receipts=Receipts(store, sealer),

@@ -9,6 +9,7 @@ script touches. Redis 6.2 commands only; every key of a script is named to Redis
 | `{b0042}:c:<cid>` | hash | the record, fields below | pending: a day, else for good |
 | `{b0042}:p:<cid>` | string | sealed portrait | as the record, until erased |
 | `{b0042}:pin:<cid>` | hash | the PIN, see pins.py | until erased |
+| `{b0042}:f:<vid>` | hash | a comparison of faces, see comparisons.py | ten minutes |
 | `{b0042}:u:<cid>` | hash | an upgrade under way, see upgrade.py | 30 minutes |
 | `{bind:<digits>}` | string | `<cid> <session>` of a binding code | 5 minutes, once |
 | `{nonce:<hex>}` | string | cid of a terminal's nonce | 5 minutes, once |
@@ -26,7 +27,8 @@ script touches. Redis 6.2 commands only; every key of a script is named to Redis
 | `{keys}` | hash | index: sealed key of the blind index | for good |
 
 Record: s status, l level, t issued (s), x valid until (s), n change counter, a time of the last
-accepted code (µs), g number of its last log entry, w waiting verification, e sealed data.
+accepted code (µs), g number of its last log entry, w waiting verification, f verification whose
+face comparison the page shows, e sealed data.
 Verification: st state, at decided (µs), ex waits until (µs), nu number, lv level, c cid,
 vr verifier's id, vn its name, dk desk, pu purpose, fi fields, pn 1 if the holder's PIN is asked.
 

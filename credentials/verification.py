@@ -207,6 +207,18 @@ class Verifications:
             attributes = self._disclosed(credential_id, wanted, known, portrait, glance.now)
         return _verification(verification_id, asked, state, attributes)
 
+    def about(self, verifier: Verifier, verification_id: str) -> Scan:
+        """A verification of this verifier's as lists have it, nothing of it unsealed.
+
+        Raises:
+            RefusalError: unknown_verification, also for another verifier's.
+        """
+        known = is_verification_id(verification_id)
+        asked = self._store.fields(verification_key(verification_id))[0] if known else {}
+        if asked.get("vr") != verifier.verifier_id.encode():
+            raise RefusalError("unknown_verification")
+        return _scan(verification_id, asked)
+
     def approve(self, holder: Holder, verification_id: str, pin: str = "") -> None:
         """The holder agrees, with the PIN where it is asked; see `Approvals.approve`."""
         self._approvals.approve(holder, verification_id, pin)

@@ -276,6 +276,7 @@
       }
       announce(words["card.approval.over"]);
     }
+    document.dispatchEvent(new CustomEvent("card-shown", { detail: next }));
     tick();
   }
 

@@ -1,5 +1,6 @@
 // The desk: one scan after another. One state fills the screen; everything else is in its service.
 import { startCamera, stopCamera, setUpCamera } from "./desk-camera.js";
+import { setUpCompare } from "./desk-compare.js";
 import { setUpDevice, signal } from "./desk-device.js";
 import { isToken, setUpOffline } from "./desk-offline.js";
 
@@ -43,6 +44,7 @@ function show(name, spoken = "") {
 
 function ready() {
   round += 1;
+  compare.end();
   $("portrait").removeAttribute("src");
   $("fields").replaceChildren();
   show("ready");
@@ -69,6 +71,7 @@ function showAccepted(answer) {
   $("portrait-box").hidden = !answer.portrait;
   $("portrait-box").parentElement.classList.toggle("with-portrait", Boolean(answer.portrait));
   if (answer.portrait) $("portrait").src = `data:image/jpeg;base64,${answer.portrait}`;
+  compare.begin(answer.verification_id, answer.portrait);
   const at = { time: answer.time, purpose: answer.purpose_label };
   $("accepted-at").textContent = say("desk.accepted.at", at);
   signal("accepted");
@@ -77,6 +80,7 @@ function showAccepted(answer) {
 }
 
 function showRefused({ reason, say: tell, do: todo }) {
+  compare.end();
   $("reason").textContent = reason;
   $("say").textContent = tell;
   $("do").textContent = todo;
@@ -145,6 +149,7 @@ async function scan(code) {
   round += 1;
   const mine = round;
   lastCode = code;
+  compare.end();
   show("checking", words["desk.checking.title"]);
   if (isToken(code)) return scanOffline(code, mine);
   try {
@@ -315,7 +320,7 @@ document.addEventListener("keydown", (event) => {
 
 stage.addEventListener("click", (event) => {
   if (!OVER.includes(state) || performance.now() - since < SHY_MS) return;
-  if (event.target.closest("button, a, input, dialog") || String(getSelection())) return;
+  if (event.target.closest("button, a, input, dialog, .compare") || String(getSelection())) return;
   ready();
 });
 $("next-button").addEventListener("click", ready);
@@ -336,6 +341,12 @@ setUpCamera({
     kept.set("camera", on ? "on" : "");
     if (which) kept.set("camera-which", which);
   },
+});
+
+const compare = setUpCompare({
+  ask,
+  cameraId: () => kept.get("camera-which"),
+  refuse: () => showRefused($("compare").dataset),
 });
 
 const offline = setUpOffline({

@@ -16,7 +16,8 @@ from credentials.purposes import Purpose
 from texts import Texts
 
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
-UNSEEN_KINDS = {"issued", "abandoned"}  # issuing's own steps; "activated" is what is read of it
+# Issuing's own steps ("activated" is what is read of it), and those that the holder just took.
+UNSEEN_KINDS = {"issued", "abandoned", "face_asked", "face_agreed", "guest_same"}
 STATE_OF_STATUS = {
     Status.PENDING: "waiting",
     Status.ACTIVE: "accepted",

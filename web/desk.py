@@ -11,8 +11,9 @@ staff should say and do next:
 | `POST /desk/offline-uses` | what was seen without a network (`offline.py`) |
 | `GET /desk/today` | the scans of this desk today, newest first; 304 while nothing changed |
 
-The pages behind it are in `shift.py` (the day's book), `team.py` (people, desks, purposes, what
-was done) and `software.py` (keys, webhooks, a place to try the API).
+`desk_compare.py` has what follows an accepted scan: is the guest the person of the portrait? The
+pages behind it are in `shift.py` (the day's book), `team.py` (people, desks, purposes, what was
+done) and `software.py` (keys, webhooks, a place to try the API).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from credentials.errors import CredentialError, RefusalError
 from credentials.model import State, Verification, Verifier
 from web import (
     camera,
+    desk_compare,
     desk_wechat,
     office,
     offline,
@@ -90,6 +92,7 @@ def blueprint(
     _register_scans(routes, services)
     _register_frames(routes, services)
     _register_errors(routes, services)
+    desk_compare.register(routes, services)
     desk_wechat.register(routes, services, wechat, demo=demo)
     shift.register(routes, services)
     team.register(routes, services)
@@ -220,7 +223,7 @@ def _miss(services: Services, code: str, body: shown.Json) -> None:
         if code == "already_used":
             at = _used_here(services, verifier, desk, shown_code)
             here = services.texts.say(pages.language(), "office.used_here", time=at)
-            body["reason"] = f"{body['reason']} {here}" if at else body["reason"]
+            body["reason"] = f"{body['reason']}{here}" if at else body["reason"]
     except CredentialError as error:
         log.warning("book_not_written", code=error.code)
 

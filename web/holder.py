@@ -10,6 +10,7 @@ then is there a page, at an address of its own that the visit's cookie opens (`c
   it ends; with `short=1` also as eight digits |
 | `state?change=` | what is to be shown, or 304 while nothing has changed (one round trip) |
 | `approvals/<id>` | POST `{"answer": "approve" | "deny" | "deny_freeze", "pin"?}` |
+| `comparisons/<id>` | POST `{"answer": "agree" | "decline"}`: may a desk compare the face? |
 | `freeze`, `unfreeze` | POST |
 | `upgrade` | POST: begins an upgrade; a binding code for the terminal, with its QR |
 | `pin` | POST `{"new", "current"?}`: sets the PIN |
@@ -39,7 +40,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from credentials.cases import Kind
 from credentials.errors import CredentialError, NoCardError
 from credentials.model import Actor, Card, Holder, Status
-from web import card_upgrade, card_view, pages
+from web import card_compare, card_upgrade, card_view, pages
 from web.card_code import FreshCodes
 from web.card_session import (
     CALLBACK,
@@ -63,7 +64,7 @@ _COUNTER = re.compile(r"[0-9]{1,18}")
 View = Callable[..., Response]
 SESSION_ENDED = 401
 ENROL = "enrol"
-BEGINS_WITH = ("change", "status", "usable", "approval", "last")
+BEGINS_WITH = ("change", "status", "usable", "approval", "compare", "last")
 
 
 class CardPages:
@@ -263,6 +264,7 @@ class CardPages:
             "card": render_template("card/_card.html", card=card_view.card(state.card, words)),
             "uses": render_template("card/_uses.html", uses=uses[:HISTORY_LINES]),
             "approval": self._asked(state, words),
+            "compare": card_compare.question(self._services, state.card),
             "upgrade": card_upgrade.panel(self._services, state.card),
             "last": last
             and {"id": last["id"], "html": render_template("card/_verified.html", use=last)},
@@ -319,6 +321,7 @@ def blueprint(
         ("unfreeze", "POST", card.unfreeze),
         ("not-me", "POST", card.not_me),
         *card_upgrade.views(services, card.body, card.now),
+        *card_compare.views(services, card.body, card.now),
         *more,
     ]
     for rule, method, view in rules:

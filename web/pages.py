@@ -55,6 +55,7 @@ STATUS_OF_CODE = {
     "id_number_taken": 409,
     "wrong_status": 409,
     "already_answered": 409,
+    "not_agreed": 409,
     "too_late": 410,
     "expired": 410,
     "bad_signature": 422,

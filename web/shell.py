@@ -26,6 +26,7 @@ KEPT = (
     "sign.css",
     "desk.js",
     "desk-camera.js",
+    "desk-compare.js",
     "desk-device.js",
     "desk-offline.js",
     "office.js",

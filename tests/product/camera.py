@@ -14,8 +14,7 @@ from PIL import Image
 
 WIDTH, HEIGHT = 1280, 720
 HEAD = f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F15:1 Ip A1:1 C420jpeg\nFRAME\n".encode()
-COLOURLESS = b"\x80" * (WIDTH * HEIGHT // 2)
-TABLE = 120  # how bright it is where no phone is
+TABLE = (120, 120, 120)  # what it looks at where nothing is held before it
 
 
 class Camera:
@@ -23,8 +22,7 @@ class Camera:
 
     def __init__(self, folder: Path) -> None:
         self._film = folder / "camera.y4m"
-        table = bytes([TABLE]) * (WIDTH * HEIGHT)
-        self._film.write_bytes(HEAD + table + COLOURLESS)
+        self._film.write_bytes(HEAD + _frame(Image.new("RGB", (WIDTH, HEIGHT), TABLE)))
 
     @property
     def flags(self) -> list[str]:
@@ -34,19 +32,26 @@ class Camera:
             f"--use-file-for-fake-video-capture={self._film}",
         ]
 
-    def look_at(self, screenshot: bytes, side: int = 420) -> None:
-        """Hold what a screenshot shows before the camera, from now on."""
-        shown = Image.open(io.BytesIO(screenshot)).convert("L")
-        shown = shown.resize((side, round(side * shown.height / shown.width)))
-        picture = Image.new("L", (WIDTH, HEIGHT), TABLE)
-        picture.paste(shown, ((WIDTH - shown.width) // 2, (HEIGHT - shown.height) // 2))
-        self._write(picture.tobytes())
+    def look_at(self, picture: bytes, height: int = 420) -> None:
+        """Hold a picture before the camera, a screenshot or a face, from now on."""
+        shown = Image.open(io.BytesIO(picture)).convert("RGB")
+        shown = shown.resize((round(height * shown.width / shown.height), height))
+        seen = Image.new("RGB", (WIDTH, HEIGHT), TABLE)
+        seen.paste(shown, ((WIDTH - shown.width) // 2, (HEIGHT - shown.height) // 2))
+        self._write(seen)
 
     def look_away(self) -> None:
         """Hold nothing before it."""
-        self._write(bytes([TABLE]) * (WIDTH * HEIGHT))
+        self._write(Image.new("RGB", (WIDTH, HEIGHT), TABLE))
 
-    def _write(self, brightness: bytes) -> None:
+    def _write(self, seen: Image.Image) -> None:
         with self._film.open("r+b") as film:
             film.seek(len(HEAD))
-            film.write(brightness)
+            film.write(_frame(seen))
+
+
+def _frame(seen: Image.Image) -> bytes:
+    """The planes of a picture: brightness, and two of colour at half its size (4:2:0)."""
+    bright, blue, red = seen.convert("YCbCr").split()
+    half = (WIDTH // 2, HEIGHT // 2)
+    return bright.tobytes() + blue.resize(half).tobytes() + red.resize(half).tobytes()

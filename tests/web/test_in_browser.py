@@ -99,6 +99,7 @@ def test_a_receptionist_with_a_queue(
     shows(page, "waiting")
     phone.deny()
     shows(page, "refused")
+    assert page.get_attribute("body", "data-signal") == "refused"  # heard, too
     assert "denied" in page.inner_text("#reason")
     scan(page, phone.show("hotel"))  # scanning again is the next guest, too
     shows(page, "accepted")
@@ -106,7 +107,15 @@ def test_a_receptionist_with_a_queue(
     page.click(".verdict >> visible=true")
     shows(page, "ready")
     page.wait_for_selector("#today li >> nth=2")
-    page.reload()  # the purpose is remembered
+    page.click("#change")
+    page.check("#device-large")
+    page.uncheck("#device-sound")
+    page.click("dialog .button.main")
+    scan(page, phone.show("hotel"))
+    shows(page, "accepted")
+    assert page.get_attribute("body", "data-signal") == ""  # sound is off, and so it is silent
+    page.reload()  # the purpose is remembered, and what this device does
+    assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "22px"
     shows(page, "ready")
     assert not page.is_visible("dialog")
 
