@@ -197,7 +197,11 @@ class Comparisons:
         place = place_of(credential_id)
         entry: tuple[str | bytes, str | bytes] = ("", "")
         if kind:
-            about = {**audited(verification_id, asked), "f": "", "o": outcome}
+            about = {
+                **audited(verification_id, {name: value.decode() for name, value in asked.items()}),
+                "f": "",
+                "o": outcome,
+            }
             entry = self._audit.entry(credential_id, kind, by=signature(by), **about)
         done, code = self._store.run(
             "compare",
