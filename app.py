@@ -225,7 +225,12 @@ def create_app(settings: Settings) -> Flask:
         scan.blueprint(settings),
         card,
         enrol.drawings(drawings.draw),
-        desk.blueprint(services, _page_signer(parts), demo=settings.profile == "demo"),
+        desk.blueprint(
+            services,
+            _page_signer(parts),
+            demo=settings.profile == "demo",
+            second_required=settings.profile == "production",
+        ),
         join.blueprint(services),
         shell.blueprint(services),
         offline.blueprint(services),

@@ -45,6 +45,10 @@ class IdNumberTakenError(CredentialError):
 
 
 class SignInError(CredentialError):
-    """An account that cannot sign in: wrong_password, locked, no_such_account, disabled."""
+    """An account that cannot sign in.
+
+    wrong_password, locked, no_such_account, disabled; wrong_code of the second factor;
+    passkey_refused, passkey_many, passkey_impossible; wrong_pin, no_tablet of a desk.
+    """
 
     code = "wrong_password"

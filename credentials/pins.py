@@ -236,17 +236,26 @@ def check_new(pin: str, id_number: str) -> None:
         PinError: pin_format, or pin_weak with `details["reason"]`: sequence, repeat, date,
             id_number, common.
     """
+    check_digits(pin)
+    if any(date in pin or pin in date for date in _dates(id_number[6:14])):
+        raise PinError("pin_weak", reason="date")
+    digits = id_number[:17]
+    if pin in digits or pin[::-1] in digits or pin in id_number[-len(pin) :]:
+        raise PinError("pin_weak", reason="id_number")
+
+
+def check_digits(pin: str) -> None:
+    """Refuse what is no PIN, and what anybody's guess would be.
+
+    Raises:
+        PinError: pin_format, or pin_weak with `details["reason"]`: sequence, repeat, common.
+    """
     if not _DIGITS.fullmatch(pin):
         raise PinError("pin_format", shortest=SHORTEST, longest=LONGEST)
     if pin in _ASCENDING or pin[::-1] in _ASCENDING:
         raise PinError("pin_weak", reason="sequence")
     if _repeats(pin):
         raise PinError("pin_weak", reason="repeat")
-    if any(date in pin or pin in date for date in _dates(id_number[6:14])):
-        raise PinError("pin_weak", reason="date")
-    digits = id_number[:17]
-    if pin in digits or pin[::-1] in digits or pin in id_number[-len(pin) :]:
-        raise PinError("pin_weak", reason="id_number")
     if pin in _COMMON:
         raise PinError("pin_weak", reason="common")
 

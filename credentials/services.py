@@ -16,6 +16,7 @@ from credentials.cards import Cards
 from credentials.cases import Cases
 from credentials.codes import Codes
 from credentials.comparisons import Comparisons
+from credentials.desk_pins import DeskPins
 from credentials.expiry import Expiry
 from credentials.frames import Frames
 from credentials.keyring import Keyring
@@ -81,6 +82,7 @@ class Services:
     reviews: Reviews
     api_keys: ApiKeys
     shifts: Shifts
+    desk_pins: DeskPins
     short_codes: ShortCodes
     organisations: Organisations
     webhooks: Webhooks
@@ -161,6 +163,7 @@ def build(
         frames=Frames(database, sealer),
         api_keys=ApiKeys(database),
         shifts=Shifts(database, sealer),
+        desk_pins=DeskPins(database, sealer, staff),
         short_codes=ShortCodes(store),
         organisations=Organisations(database, sealer, verifiers, staff, audit),
         webhooks=webhooks,

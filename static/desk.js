@@ -2,6 +2,7 @@
 import { startCamera, stopCamera, setUpCamera } from "./desk-camera.js";
 import { setUpCompare } from "./desk-compare.js";
 import { setUpDevice, signal } from "./desk-device.js";
+import { setUpLock } from "./desk-lock.js";
 import { isToken, setUpOffline } from "./desk-offline.js";
 
 const body = document.body;
@@ -16,9 +17,10 @@ const SHY_MS = 600; // a tap this soon after a result was meant for what was the
 const OVER = ["accepted", "refused", "offline"]; // a tap or Enter leads on to the next guest
 const byTouch = matchMedia("(pointer: coarse)").matches;
 
+// The tablet's, whoever of the organisation stands at it: staff change, desk and purpose stay.
 const kept = {
-  get: (name) => localStorage.getItem(`desk:${body.dataset.user}:${name}`) ?? "",
-  set: (name, value) => localStorage.setItem(`desk:${body.dataset.user}:${name}`, value),
+  get: (name) => localStorage.getItem(`desk:${body.dataset.verifier}:${name}`) ?? "",
+  set: (name, value) => localStorage.setItem(`desk:${body.dataset.verifier}:${name}`, value),
 };
 let state = "ready";
 let since = 0;
@@ -114,7 +116,7 @@ async function ask(path, options = {}) {
     ...options,
     headers: { Accept: "application/json", "X-CSRF-Token": body.dataset.csrf, ...options.headers },
   });
-  if (answer.status === 401) location.assign("/desk/sign-in");
+  if (answer.status === 401) location.assign("/desk/locked"); // or, from there, to sign in
   return answer;
 }
 
@@ -358,6 +360,15 @@ const offline = setUpOffline({
 });
 
 setUpDevice(kept);
+setUpLock({
+  kept,
+  ask,
+  hide: () => {
+    stopCamera();
+    ready();
+  },
+  busy: () => ["checking", "waiting"].includes(state),
+});
 applySetup();
 show("ready");
 if (!chosen()) openSetup();

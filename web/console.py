@@ -40,6 +40,7 @@ from credentials import id_number
 from credentials.accounts import Role
 from credentials.errors import LifecycleError
 from credentials.model import Actor, Card, Holder, Status
+from credentials.passkeys import Passkeys
 from credentials.second_factor import SecondFactors
 from web import console_accounts, pages, shown, sign_in
 from web.console_shared import (
@@ -53,6 +54,7 @@ from web.console_shared import (
     require,
     table,
 )
+from web.second import Factors
 from web.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -146,9 +148,13 @@ def blueprint(
     """
     routes = Blueprint("console", __name__, url_prefix="/console")
     sessions = Sessions("console", services.operators, services.redis, services.keyring)
-    second = SecondFactors(services.redis, services.sealer, "operator")
-    sign_in.register(routes, sessions, services, second, required=second_required)
-    console_accounts.register(routes, services, sessions, second)
+    factors = Factors(
+        SecondFactors(services.redis, services.sealer, "operator"),
+        Passkeys(services.redis, "operator", services.address),
+        second_required,
+    )
+    sign_in.register(routes, sessions, services, factors)
+    console_accounts.register(routes, services, sessions, factors)
     routes.add_app_template_filter(shown.clock, "clock")
     routes.context_processor(lambda: {"console_places": _places()})
     _register_live(routes, services, live)

@@ -8,39 +8,34 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-import zxingcpp
-from flask import Blueprint, make_response, redirect, render_template, request
+from flask import Blueprint, redirect, request
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from credentials.accounts import AccountError, Role
-from credentials.errors import SignInError
 from web import pages, shown, sign_in
 from web.console_shared import actor, allowed, argument, listed, reason, require, table
 
 if TYPE_CHECKING:
     from credentials.model import Use
-    from credentials.second_factor import SecondFactors
     from credentials.services import Services
+    from web.second import Factors
     from web.sessions import Sessions
 
 AUDIT_ROWS = 100
 EXPORT_ROWS = 10_000
 
 
-def register(
-    routes: Blueprint, services: Services, sessions: Sessions, second: SecondFactors
-) -> None:
-    """Add the pages below `/console/team`, and `/console/second`."""
+def register(routes: Blueprint, services: Services, sessions: Sessions, factors: Factors) -> None:
+    """Add the pages below `/console/team`."""
 
     @routes.get("/team")
     def team() -> BaseResponse:
         """List operators, open sessions and the newest entries of the audit."""
-        return _page(services, sessions, second)
+        return _page(services, sessions, factors)
 
     @routes.post("/team")
     def operator_add() -> BaseResponse:
@@ -49,13 +44,13 @@ def register(
         name = request.form.get("username", "")[:64]
         why = reason()
         if not why:
-            return _page(services, sessions, second, error="reason", status=422)
+            return _page(services, sessions, factors, error="reason", status=422)
         try:
             services.audit.note("operator_added", actor(), name.strip()[:64] or "-", reason=why)
             password = services.operators.add(name, role=request.form.get("role", ""))
         except AccountError as error:
-            return _page(services, sessions, second, error=error.code, status=422)
-        return _page(services, sessions, second, password=password, whose=name.strip())
+            return _page(services, sessions, factors, error=error.code, status=422)
+        return _page(services, sessions, factors, password=password, whose=name.strip())
 
     @routes.post("/team/<username>/<action>")
     def operator_act(username: str, action: str) -> BaseResponse:
@@ -63,7 +58,7 @@ def register(
         own = username == sign_in.name() and action in {"sessions", "session"}
         if not own:
             require(services, Role.ADMIN, f"operator_{action}", username[:64])
-        return _act(services, sessions, second, username, action)
+        return _act(services, sessions, factors, username, action)
 
     @routes.get("/audit.csv")
     def audit_file() -> BaseResponse:
@@ -76,40 +71,9 @@ def register(
         )
         return table("audit", ("at", "kind", "by", "reason", "detail"), rows)
 
-    _register_second(routes, services, second)
-
-
-def _register_second(routes: Blueprint, services: Services, second: SecondFactors) -> None:
-    @routes.route("/second", methods=["GET", "POST"], endpoint="second")
-    def own_second() -> BaseResponse:
-        """Set up one's own second factor."""
-        username = sign_in.name()
-        if second.enrolled(username):
-            return make_response(_second_page(None, done=True))
-        if request.method == "GET":
-            return make_response(_second_page(second, username))
-        try:
-            codes = second.confirm(username, request.form.get("code", "")[:16])
-        except SignInError as error:
-            page = _second_page(second, username, error=error.code, values=error.details)
-            return make_response(page, 429 if error.code == "locked" else 422)
-        services.audit.note("second_factor_set", actor(), username)
-        return make_response(_second_page(None, codes=codes))
-
-
-def _second_page(second: SecondFactors | None, username: str = "", **values: object) -> str:
-    offer = second.offer(username) if second else None
-    picture = ""
-    if offer:
-        svg = zxingcpp.create_barcode(offer.address, zxingcpp.BarcodeFormat.QRCode).to_svg()
-        picture = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-    return render_template(
-        "console_second.html", place="team", offer=offer, picture=picture, **values
-    )
-
 
 def _act(
-    services: Services, sessions: Sessions, second: SecondFactors, username: str, action: str
+    services: Services, sessions: Sessions, factors: Factors, username: str, action: str
 ) -> BaseResponse:
     operators = services.operators
     if operators.get(username) is None:
@@ -118,7 +82,7 @@ def _act(
     acts: Mapping[str, Callable[[], object]] = {
         "role": lambda: operators.assign(username, role=form.get("role", "")),
         "reset": lambda: operators.reset_password(username),
-        "second": lambda: second.remove(username),
+        "second": lambda: factors.remove(username),
         "disable": lambda: operators.disable(username),
         "enable": lambda: operators.disable(username, disabled=False),
         "sessions": lambda: operators.end_sessions(username),
@@ -128,25 +92,25 @@ def _act(
         raise NotFound
     why = reason()
     if not why and action not in {"sessions", "session"}:
-        return _page(services, sessions, second, error="reason", status=422)
+        return _page(services, sessions, factors, error="reason", status=422)
     if username == sign_in.name() and action in {"role", "disable", "second"}:
-        return _page(services, sessions, second, error="own", status=422)
+        return _page(services, sessions, factors, error="own", status=422)
     detail = {"role": form.get("role", "")[:20]} if action == "role" else {}
     services.audit.note(f"operator_{action}", actor(), username, reason=why, **detail)
     try:
         found = acts[action]()
     except AccountError as error:
-        return _page(services, sessions, second, error=error.code, status=422)
+        return _page(services, sessions, factors, error=error.code, status=422)
     if action == "reset":
         shown_password = str(found)
-        return _page(services, sessions, second, password=shown_password, whose=username)
+        return _page(services, sessions, factors, password=shown_password, whose=username)
     return redirect("/console/team", 303)
 
 
 def _page(
     services: Services,
     sessions: Sessions,
-    second: SecondFactors,
+    factors: Factors,
     *,
     status: int = 200,
     **values: object,
@@ -165,7 +129,7 @@ def _page(
         "team",
         status=status,
         operators=everyone,
-        second={each.username: second.enrolled(each.username) for each in everyone},
+        second={each.username: factors.has(each.username) for each in everyone},
         opened={each.username: sessions.open_of(each.username) for each in visible},
         entries=entries,
         roles=list(Role),

@@ -31,9 +31,12 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from credentials.errors import CredentialError, RefusalError
 from credentials.model import State, Verification, Verifier
+from credentials.passkeys import Passkeys
+from credentials.second_factor import SecondFactors
 from web import (
     camera,
     desk_compare,
+    desk_staff,
     desk_wechat,
     office,
     offline,
@@ -47,6 +50,7 @@ from web import (
     team,
 )
 from web.bodies import LONGEST_CODE
+from web.second import Factors
 from web.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -80,12 +84,30 @@ class Scan(pydantic.BaseModel):
 
 
 def blueprint(
-    services: Services, wechat: desk_wechat.Configure | None = None, *, demo: bool = False
+    services: Services,
+    wechat: desk_wechat.Configure | None = None,
+    *,
+    demo: bool = False,
+    second_required: bool = False,
 ) -> Blueprint:
-    """The routes below `/desk`; `wechat` signs pages for the scanner of WeChat's browser."""
+    """The routes below `/desk`.
+
+    Args:
+        services: the card's services.
+        wechat: signs pages for the scanner of WeChat's browser.
+        demo: whether the simulator may show the desk.
+        second_required: whether staff must have a second factor.
+    """
     routes = Blueprint("desk", __name__, url_prefix="/desk")
-    sessions = Sessions("desk", services.staff, services.redis, services.keyring)
-    sign_in.register(routes, sessions, services)
+    sessions = Sessions(
+        "desk", services.staff, services.redis, services.keyring, services.desk_pins
+    )
+    factors = Factors(
+        SecondFactors(services.redis, services.sealer, "staff"),
+        Passkeys(services.redis, "staff", services.address),
+        second_required,
+    )
+    sign_in.register(routes, sessions, services, factors)
     routes.add_app_template_filter(office.day, "day")
     routes.add_app_template_filter(shown.clock, "clock")
     _register_page(routes, services)
@@ -95,8 +117,9 @@ def blueprint(
     desk_compare.register(routes, services)
     desk_wechat.register(routes, services, wechat, demo=demo)
     shift.register(routes, services)
-    team.register(routes, services)
+    team.register(routes, services, factors)
     software.register(routes, services)
+    desk_staff.register(routes, services, sessions)
     offline.register(routes, services)
     return routes
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
-from flask import Response, make_response, render_template
+from flask import Response, g, make_response, render_template
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -40,8 +40,8 @@ def verifier_of(services: Services) -> Verifier:
 
 
 def is_manager() -> bool:
-    """Whether the signed-in person runs the organisation's desks."""
-    return sign_in.current().role == MANAGER
+    """Whether the signed-in person runs the organisation's desks: a desk PIN is too little."""
+    return sign_in.current().role == MANAGER and not g.by_pin
 
 
 def for_managers(services: Services) -> Callable[[View], View]:

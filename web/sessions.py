@@ -11,7 +11,11 @@ Redis holds, so that signing out ends it, wherever the cookie was copied to. On 
 
 | key | holds |
 |---|---|
-| `{s:<area>:<tag>}` | `<time of sign-in> <epoch> <user name>`; ends after an idle hour |
+| `{s:<area>:<tag>}` | `<time of sign-in> <epoch> <full or pin> <user name>`; ends after an idle \
+  hour |
+
+A desk's tablet is remembered for a shift (`credentials/desk_pins.py`): its name is in the cookie,
+made anew at each full sign-in, and goes with signing out.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 import redis
-from flask import Flask, Request, Response, request, session
+from flask import Flask, Request, Response, g, request, session
 from flask.sessions import (
     NullSession,
     SecureCookieSession,
@@ -34,9 +38,11 @@ from flask_wtf.csrf import generate_csrf, validate_csrf
 from itsdangerous import URLSafeTimedSerializer
 
 from credentials.connection import guard
+from credentials.errors import RefusalError
 
 if TYPE_CHECKING:
     from credentials.accounts import Account, Accounts
+    from credentials.desk_pins import DeskPins
     from credentials.keyring import Keyring
 
 AREAS = ("desk", "console")
@@ -133,9 +139,16 @@ class Sessions:
     """
 
     def __init__(
-        self, area: str, accounts: Accounts, connection: redis.Redis, keyring: Keyring
+        self,
+        area: str,
+        accounts: Accounts,
+        connection: redis.Redis,
+        keyring: Keyring,
+        tablets: DeskPins | None = None,
     ) -> None:
+        """The sessions of `area`; with `tablets`, colleagues change over by PIN there."""
         self.area = area
+        self._tablets = tablets
         self.accounts = accounts
         self._redis = connection
         self._keyring = keyring
@@ -155,11 +168,21 @@ class Sessions:
             return False
         return True
 
-    def begin(self, account: Account) -> None:
-        """Start a fresh session: nothing of the one before sign-in is kept (fixation)."""
-        self.end()
+    def begin(self, account: Account, *, trusted_since: float | None = None) -> None:
+        """Start a fresh session: nothing of the one before sign-in is kept (fixation).
+
+        Args:
+            account: who signed in.
+            trusted_since: for who came in by a desk PIN, since when the tablet is trusted: no
+                session there outlives that shift. None after a full sign-in.
+        """
+        tablet = self.tablet()
+        self.lock()
+        if self._tablets is not None and trusted_since is None:
+            session["tablet"] = self._tablets.trust(account, before=tablet)
         tag = secrets.token_urlsafe(24)
-        value = f"{time.time():.0f} {account.epoch} {account.username}"
+        how, since = ("full", time.time()) if trusted_since is None else ("pin", trusted_since)
+        value = f"{since:.0f} {account.epoch} {how} {account.username}"
         with guard():
             self._redis.set(self._key(tag), value, ex=IDLE_S)
             listed = self._listed(account.username)
@@ -174,7 +197,7 @@ class Sessions:
 
     def begin_half(self, account: Account) -> None:
         """Remember that the password was right, until the second factor is."""
-        self.end()
+        self.lock()
         tag = secrets.token_urlsafe(24)
         with guard():
             self._redis.set(self._half(tag), f"{account.epoch} {account.username}", ex=HALF_S)
@@ -219,11 +242,26 @@ class Sessions:
 
     def end(self) -> None:
         """End the session here and in Redis, so that a copied cookie is worthless."""
-        tag = session.get("tag")
+        tablet = self.tablet()
+        self.lock()
         session.clear()
+        if tablet and self._tablets is not None:
+            self._tablets.distrust(tablet)
+
+    def lock(self) -> None:
+        """End the session as `end` does, but keep the tablet for a colleague's PIN."""
+        tag, tablet = session.get("tag"), self.tablet()
+        session.clear()
+        if tablet:
+            session["tablet"] = tablet
         if isinstance(tag, str):
             with guard():
                 self._redis.delete(self._key(tag))
+
+    def tablet(self) -> str:
+        """This browser's name as a tablet; empty for one that has none."""
+        tag = session.get("tablet")
+        return tag if isinstance(tag, str) else ""
 
     def account(self) -> Account | None:
         """Who is signed in, checked against the server's own record (2 and 3)."""
@@ -234,9 +272,10 @@ class Sessions:
             value = cast("bytes | None", self._redis.getex(self._key(tag), ex=IDLE_S))
         if value is None:
             return None
-        began, epoch, username = value.decode().split(" ", 2)
-        if time.time() - float(began) > SHIFT_S:
+        began, epoch, how, username = value.decode().split(" ", 3)
+        if time.time() - float(began) > SHIFT_S or how not in {"full", "pin"}:
             return None
+        g.by_pin = how == "pin"
         return self.accounts.of_session(username, int(epoch))
 
     def _half(self, tag: str) -> str:
@@ -247,6 +286,20 @@ class Sessions:
 
     def _key(self, tag: str) -> str:
         return f"{{s:{self.area}:{tag}}}"
+
+
+def name() -> str:
+    """Who is signed in, for a log; nothing before sign-in."""
+    account: Account | None = g.get("account")
+    return account.username if account is not None else ""
+
+
+def current() -> Account:
+    """Who is signed in; only inside a guarded view."""
+    account: Account | None = g.get("account")
+    if account is None:
+        raise RefusalError("unauthenticated")
+    return account
 
 
 def own_path(target: str, area: str) -> str:

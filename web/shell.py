@@ -28,6 +28,7 @@ KEPT = (
     "desk-camera.js",
     "desk-compare.js",
     "desk-device.js",
+    "desk-lock.js",
     "desk-offline.js",
     "office.js",
     "favicon.svg",

@@ -15,17 +15,24 @@ from credentials.errors import RefusalError, SignInError
 from credentials.limits import Limits
 from credentials.model import Actor
 from texts import Texts
-from web import pages
-from web.sessions import Sessions, own_path
+from web import pages, second
+from web.sessions import Sessions, current, name, own_path
 
 if TYPE_CHECKING:
-    from credentials.second_factor import SecondFactors
     from credentials.services import Services
+    from web.second import Factors
+
+__all__ = ["current", "name", "password_error", "register"]
 
 TRIES_PER_ADDRESS = 30
 TRIES_WINDOW_S = 60
 TRIES_PAUSE_S = 60
 LARGEST_BODY = 512 * 1024
+OPEN = frozenset({"sign_in", "code", "passkey_ask", "passkey_enter", "locked"})
+"""The views that let somebody in."""
+SETTING_UP = frozenset({"passkey_offer", "passkey_add"})
+OWN = frozenset({"password", "second", "pin", "passkey_remove", *SETTING_UP})
+"""The views that change how one signs in."""
 log = structlog.get_logger("web.sign_in")
 
 
@@ -33,14 +40,13 @@ def register(
     routes: Blueprint,
     sessions: Sessions,
     services: Services,
-    second: SecondFactors | None = None,
-    *,
-    required: bool = False,
+    factors: Factors,
 ) -> None:
     """Guard every route of `routes`, and add the pages that let someone in.
 
-    With `second`, whoever has a second factor is asked for it; with `required`, whoever has none
-    sees nothing but the page that sets one up.
+    Whoever has a second factor is asked for it; where one is required, whoever has none sees
+    nothing but the page that sets one up. What changes how somebody signs in is closed to whoever
+    came in by a desk PIN.
 
     Inside a guarded view `current()` is who is signed in.
     """
@@ -53,14 +59,17 @@ def register(
         request.max_content_length = LARGEST_BODY
         if not sessions.csrf_is_right():
             return _refuse_form(sessions, texts, inside)
-        if inside in {"sign_in", "code"}:
+        if inside in OPEN:
             return None
         account = sessions.account()
         if account is None:
             return _ask_to_sign_in(area, texts)
         g.account = account
-        first = _first(account, second if required else None)
-        if first and inside not in {first, "password", "sign_out"}:
+        if g.by_pin and inside in OWN:
+            return _ask_to_sign_in(area, texts)
+        first = _first(account, factors)
+        allowed = {first, "password", "sign_out", *(SETTING_UP if first == "second" else ())}
+        if first and inside not in allowed:
             return redirect(f"/{area}/{first}")
         return None
 
@@ -71,6 +80,7 @@ def register(
             "area": area,
             "csrf_token": sessions.csrf_token,
             "account": g.get("account"),
+            "by_pin": g.get("by_pin", False),
         }
 
     @routes.after_request
@@ -79,40 +89,15 @@ def register(
         answer.headers.setdefault("Cache-Control", "no-store")
         return answer
 
-    _register_pages(routes, sessions, services, second)
-    if second is not None:
-        _register_code(routes, sessions, services, second)
+    def attempt() -> None:
+        _count(sessions, services.limits)
 
-
-def _register_code(
-    routes: Blueprint, sessions: Sessions, services: Services, second: SecondFactors
-) -> None:
-    area = sessions.area
-
-    @routes.route("/code", methods=["GET", "POST"])
-    def code() -> BaseResponse:
-        """Ask for the second factor of whoever knew the password."""
-        account = sessions.half()
-        target = own_path(request.values.get("next", ""), area)
-        if account is None:
-            return redirect(f"/{area}/sign-in", 303)
-        if request.method == "GET":
-            return make_response(render_template("sign_code.html", target=target, error=""))
-        try:
-            how = second.check(account.username, request.form.get("code", "")[:32])
-        except SignInError as error:
-            log.warning("second_factor_refused", area=area, username=account.username)
-            page = render_template(
-                "sign_code.html", target=target, error=error.code, values=error.details
-            )
-            return make_response(page, 429 if error.code == "locked" else 401)
-        services.audit.note("signed_in", Actor(account.kind, account.username), area, second=how)
-        sessions.begin(account)
-        return redirect(target, 303)
+    _register_pages(routes, sessions, services, factors)
+    second.register(routes, sessions, services, factors, attempt)
 
 
 def _register_pages(
-    routes: Blueprint, sessions: Sessions, services: Services, second: SecondFactors | None
+    routes: Blueprint, sessions: Sessions, services: Services, factors: Factors
 ) -> None:
     area = sessions.area
 
@@ -121,14 +106,20 @@ def _register_pages(
         """Ask for user name and password."""
         target = own_path(request.values.get("next", ""), area)
         if request.method == "GET":
-            return _sign_in_page(target)
+            return _sign_in_page(target, passkeys=factors.passkeys.possible)
         username = request.form.get("username", "").strip()
         try:
             account = _check(sessions, services.limits, username, request.form.get("password", ""))
         except (SignInError, RefusalError) as error:
             log.warning("sign_in_refused", area=area, username=username[:64], code=error.code)
-            return _sign_in_page(target, error=error.code, username=username, values=error.details)
-        if second is not None and second.enrolled(account.username):
+            return _sign_in_page(
+                target,
+                error=error.code,
+                username=username,
+                values=error.details,
+                passkeys=factors.passkeys.possible,
+            )
+        if factors.has(account.username):
             sessions.begin_half(account)
             return redirect(url_for(".code", next=target), 303)
         services.audit.note("signed_in", Actor(account.kind, account.username), area)
@@ -160,25 +151,11 @@ def _register_pages(
         return redirect(url_for(".sign_in"), 303)
 
 
-def _first(account: Account, second: SecondFactors | None) -> str:
+def _first(account: Account, factors: Factors) -> str:
     """The page that comes before all others for this account, if any."""
     if account.must_change_password:
         return "password"
-    return "second" if second is not None and not second.enrolled(account.username) else ""
-
-
-def name() -> str:
-    """Who is signed in, for a log; nothing before sign-in."""
-    account = g.get("account")
-    return account.username if isinstance(account, Account) else ""
-
-
-def current() -> Account:
-    """Who is signed in; only inside a guarded view."""
-    account = g.account
-    if not isinstance(account, Account):
-        raise RefusalError("unauthenticated")
-    return account
+    return "second" if factors.required and not factors.has(account.username) else ""
 
 
 def password_error(username: str, new: str, again: str) -> tuple[str, dict[str, object]]:
@@ -199,21 +176,40 @@ def _check(sessions: Sessions, limits: Limits, username: str, password: str) -> 
         SignInError: when it is not right, or the account is locked.
         RefusalError: too_many_requests, when one address tries too often.
     """
+    _count(sessions, limits)
+    return sessions.accounts.sign_in(username, password)
+
+
+def _count(sessions: Sessions, limits: Limits) -> None:
+    """Count one try of this address.
+
+    Raises:
+        RefusalError: too_many_requests, when it tries too often.
+    """
     address = f"{sessions.area}:{request.remote_addr}"
     allowance = limits.attempt(
         "sign_in_address", address, TRIES_PER_ADDRESS, TRIES_WINDOW_S, TRIES_PAUSE_S
     )
     if not allowance.allowed:
         raise RefusalError("too_many_requests")
-    return sessions.accounts.sign_in(username, password)
 
 
 def _sign_in_page(
-    target: str, *, error: str = "", username: str = "", values: Mapping[str, object] | None = None
+    target: str,
+    *,
+    error: str = "",
+    username: str = "",
+    values: Mapping[str, object] | None = None,
+    passkeys: bool = False,
 ) -> Response:
     status = {"": 200, "locked": 429, "too_many_requests": 429, "csrf": 400}.get(error, 401)
     page = render_template(
-        "sign_in.html", target=target, error=error, username=username, values=values or {}
+        "sign_in.html",
+        target=target,
+        error=error,
+        username=username,
+        values=values or {},
+        passkeys=passkeys,
     )
     return make_response(page, status)
 

@@ -21,12 +21,13 @@ from web import office, sign_in
 
 if TYPE_CHECKING:
     from credentials.services import Services
+    from web.second import Factors
 
 MOST_PEOPLE = 500
 SOON_S = 30 * 24 * 3600
 
 
-def register(routes: Blueprint, services: Services) -> None:
+def register(routes: Blueprint, services: Services, factors: Factors) -> None:
     """Add these pages to the desk's."""
     managers = office.for_managers(services)
 
@@ -44,8 +45,8 @@ def register(routes: Blueprint, services: Services) -> None:
     @routes.post("/team/people/<username>/<act>")
     @managers
     def change_person(username: str, act: str) -> BaseResponse:
-        """Move, promote, cut off, let in again, or give a new one-time password."""
-        return _tried(services, lambda: _change_person(services, username, act))
+        """Move, promote, cut off, let in again, or take a password, second factor or PIN away."""
+        return _tried(services, lambda: _change_person(services, factors, username, act))
 
     @routes.post("/team/desks")
     @managers
@@ -94,7 +95,7 @@ def _add_person(services: Services) -> BaseResponse:
     return _page(services, made={"username": username, "password": password})
 
 
-def _change_person(services: Services, username: str, act: str) -> BaseResponse:
+def _change_person(services: Services, factors: Factors, username: str, act: str) -> BaseResponse:
     person = services.staff.get(username)
     own = sign_in.current()
     if person is None or person.verifier_id != own.verifier_id:
@@ -117,6 +118,10 @@ def _change_person(services: Services, username: str, act: str) -> BaseResponse:
         services.staff.assign(person.username, role=request.form.get("role", ""))
     elif act == "desk":
         services.staff.assign(person.username, desk=request.form.get("desk", ""))
+    elif act == "second":
+        factors.remove(person.username)
+    elif act == "pin":
+        services.desk_pins.drop(person.username)
     else:
         raise NotFound
     actor = Actor("staff", own.username)
