@@ -17,14 +17,17 @@ from benchmarks import stage
 from benchmarks.harness import (
     PAIRS,
     RESULTS,
+    START_SECONDS,
     Ratio,
     drive,
+    get,
     machine,
     peer,
     server,
     started,
     with_peers,
 )
+from benchmarks.nodes import until
 from benchmarks.soak import Mix
 
 FACTORY = "app:create_app_from_environment"
@@ -33,7 +36,8 @@ WAITRESS = (
     "host='127.0.0.1', port=int(sys.argv[1]), threads={threads})"
 )
 GUNICORN = (
-    "-m", "gunicorn", "-w", "1", "-b", "127.0.0.1:{port}", "--log-level", "error", f"{FACTORY}()",
+    "-m", "gunicorn", "-w", "1", "-b", "127.0.0.1:{port}", "--log-level", "error",
+    "--timeout", "120", f"{FACTORY}()",
 )  # fmt: skip
 UWSGI = (
     "-c", "import sys, pyuwsgi; pyuwsgi.run(sys.argv[1:])",
@@ -89,6 +93,7 @@ def _measure(name: str, scene: stage.Stage, mix: Mix, granian: int) -> list[list
         else server(FACTORY, scene.environment, threads=2)
     )  # fmt: skip
     with other as port:
+        _await_answer(port)
         for connections in CONNECTIONS:
             pairs = [
                 (_rate(port, mix, connections), _rate(granian, mix, connections))
@@ -98,6 +103,18 @@ def _measure(name: str, scene: stage.Stage, mix: Mix, granian: int) -> list[list
             rows.append([name, str(connections), *found.row("/s")])
             print(f"{name}, {connections} connections: {found.median:.2f}", file=sys.stderr)
     return rows
+
+
+def _await_answer(port: int) -> None:
+    """Some bind their port long before they can answer."""
+    until(lambda: _answers(port), "it does not answer", START_SECONDS)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return drive(port, [get("/healthz")], 1).statuses == {200: 1}
+    except RuntimeError:
+        return False
 
 
 def _rate(port: int, mix: Mix, connections: int) -> float:
