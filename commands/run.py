@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import secrets
@@ -64,15 +66,9 @@ def serve() -> None:
 
 def _start(settings: Settings, demo: Opener | None = None) -> None:
     """Start every process and look after them; `demo` opens the services to fill the demo with."""
-    if _taken(settings.host, settings.port):
-        raise click.ClickException(
-            f"something already listens on {settings.host}:{settings.port}; "
-            f"stop it, or choose another port: PORT={settings.port + 10} make run"
-        )
     began = time.monotonic()
     supervisor = Supervisor(click.echo)
-    supervisor.listen()
-    with _redis(settings, supervisor) as redis_url:
+    with _alone(settings), _redis(settings, supervisor) as redis_url:
         try:
             environment = _environment(settings, redis_url)
             if demo:
@@ -90,12 +86,40 @@ def _start(settings: Settings, demo: Opener | None = None) -> None:
 
 
 @contextlib.contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold VAR_DIR for this run: two on one folder would write over each other's data."""
+    folder, other = settings.var_dir, settings.port + 10
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / "run.lock").open("w")
+    except OSError as error:
+        raise click.ClickException(
+            f"VAR_DIR is {folder}, and that cannot be written: {error.strerror}; "
+            "set VAR_DIR to a folder that can"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise click.ClickException(
+                f"another run already uses {folder}; stop it, or give this one a port and a folder "
+                f"of its own: PORT={other} VAR_DIR={folder}-{other} make run"
+            ) from error
+        _check_address(settings.host, settings.port)
+        yield
+
+
+@contextlib.contextmanager
 def _redis(settings: Settings, supervisor: Supervisor) -> Iterator[str]:
     """The address of the Redis to use; an embedded one is kept alive for this block."""
+    supervisor.listen()
     if settings.redis_url:
         yield settings.redis_url
         return
-    server = embedded.start(settings.var_dir)
+    try:
+        server = embedded.start(settings.var_dir, leashed=True)
+    except embedded.EmbeddedRedisError as error:
+        raise click.ClickException(str(error)) from error
     done = threading.Event()
 
     def revive() -> None:
@@ -104,7 +128,7 @@ def _redis(settings: Settings, supervisor: Supervisor) -> Iterator[str]:
             if server.poll() is not None and not supervisor.stopping:
                 click.echo("the embedded Redis ended; starting it again")
                 with contextlib.suppress(embedded.EmbeddedRedisError):
-                    server = embedded.start(settings.var_dir)
+                    server = embedded.start(settings.var_dir, leashed=True)
 
     keeper = threading.Thread(target=revive, name="redis-keeper", daemon=True)
     keeper.start()
@@ -276,10 +300,22 @@ def _greet(settings: Settings, seconds: float, *, demo: bool) -> None:
     click.echo("Ctrl-C stops everything and loses nothing.")
 
 
-def _taken(host: str, port: int) -> bool:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex((_reachable(host), port)) == 0
+def _check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on, and say what would help."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with contextlib.closing(socket.socket(family, kind)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        said = {
+            errno.EADDRINUSE: f"something already listens on {host}:{port}; stop it, or choose "
+            f"another port: PORT={port + 10} make run",
+            errno.EACCES: f"port {port} needs more rights than this user has; choose one above "
+            "1023, and put a web server before it",
+        }
+        named = f"HOST={host} is no address of this machine; 127.0.0.1 and 0.0.0.0 always are"
+        raise click.ClickException(said.get(error.errno or 0, named)) from error
 
 
 def _free_port(host: str, wanted: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -18,6 +19,16 @@ from types import FrameType
 
 LONGEST_PAUSE = 10.0
 STEADY_SECONDS = 30.0
+
+
+def leash() -> Sequence[str]:
+    """What, put before a command, ends it when the thread that started it is killed (Linux).
+
+    A supervisor that was killed cannot stop its children; without this they would go on, and
+    hold the port. util-linux has the program; elsewhere nothing is put before the command.
+    """
+    program = shutil.which("setpriv")
+    return (program, "--pdeathsig", "TERM") if program else ()
 
 
 @dataclasses.dataclass(slots=True)
@@ -35,8 +46,9 @@ class Child:
 
     def start(self) -> None:
         """Start it, apart from the terminal's Ctrl-C, which the supervisor alone receives."""
+        there = shutil.which(self.command[0])  # one that is not must fail here
         self.process = subprocess.Popen(
-            self.command,
+            [*(leash() if there else ()), *self.command],
             env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
             start_new_session=True,
@@ -58,7 +70,7 @@ class Child:
 
 
 class Supervisor:
-    """Runs children until it is told to stop by SIGINT or SIGTERM.
+    """Runs children until it is told to stop by SIGINT or SIGTERM, or its terminal is closed.
 
     A child that ends is started again: at once the first time, then after a pause that doubles
     up to 10 seconds, and anew from nothing once it has run for 30 seconds.
@@ -70,13 +82,14 @@ class Supervisor:
         self._stop = threading.Event()
 
     def listen(self) -> None:
-        """From now on SIGINT and SIGTERM mean stop."""
-        signal.signal(signal.SIGINT, self._on_signal)
-        signal.signal(signal.SIGTERM, self._on_signal)
+        """From now on SIGINT and SIGTERM mean stop, and so does SIGHUP, a closed terminal."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._stop.set()
-        self._say(f"{signal.Signals(number).name}: finishing what is under way …")
+        with contextlib.suppress(OSError):  # a terminal that was closed hears nothing any more
+            self._say(f"{signal.Signals(number).name}: finishing what is under way …")
 
     @property
     def stopping(self) -> bool:

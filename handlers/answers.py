@@ -22,7 +22,7 @@ AGREE_FACE = frozenset({"2", "同意2", "agree 2", "setuju 2"})
 REFUSE = frozenset(
     {"不同意", "拒绝", "deny", "disagree", "i disagree", "refuse", "no", "tidak setuju", "tidak"}
 )
-DENY = frozenset({"拒绝", "deny"})  # elsewhere these answer a verifier
+OWN = frozenset({"同意", "agree", "拒绝", "deny"})  # elsewhere these answer a verifier
 LANGUAGES = {
     "1": "zh_CN", "中文": "zh_CN", "汉语": "zh_CN", "chinese": "zh_CN", "zh": "zh_CN",
     "2": "en", "英文": "en", "英语": "en", "english": "en", "en": "en",

@@ -69,7 +69,7 @@ DIALOG: Final = Dialog(
             position="1/4",
             takes=answers.consents,
             answers=("answer.agree", "answer.agree_first", "answer.cancel"),
-            own_words=answers.DENY,
+            own_words=answers.OWN,
             leads={
                 "both": "name",
                 "only_data": to("name", "chat.consent.only_data"),
@@ -176,7 +176,7 @@ DIALOG: Final = Dialog(
             position="4/4",
             takes=answers.face_consent,
             answers=("answer.agree", "answer.disagree"),
-            own_words=answers.DENY,
+            own_words=answers.OWN,
             leads={
                 "agreed": "face_check",
                 "refused": done("chat.face_consent.refused"),
@@ -525,7 +525,7 @@ DIALOG: Final = Dialog(
         "不是我/not me": "not_me",
         "更新/refresh": "begin_refresh",
         "通知我/notify me": "notify",
-        "批准/approve": "approve",
+        "批准/同意/approve/agree": "approve",
         "拒绝/deny": "deny",
         "拒绝并冻结/deny and freeze": "deny_and_freeze",
     },

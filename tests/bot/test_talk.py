@@ -393,9 +393,10 @@ class TestApproval:
             assert part in question.text
         assert question.answers == ("批准", "拒绝", "拒绝并冻结")
 
-    def test_approved(self, world: World, asked: Phone) -> None:
+    @pytest.mark.parametrize("word", ["批准", "同意", "Agree"])
+    def test_approved(self, world: World, asked: Phone, word: str) -> None:
         asked.hears()
-        assert "已批准" in asked.say("批准")
+        assert "已批准" in asked.say(word)
         assert self.state(world) == "accepted"
         assert "没有等待" in asked.say("批准")
 
@@ -410,8 +411,22 @@ class TestApproval:
         assert card is not None
         assert card.status == "frozen"
 
-    def test_nothing_waits(self, phone: Phone) -> None:
-        assert "没有等待" in phone.say("批准")
+    @pytest.mark.parametrize("word", ["好的", "是", "ok", "1"])
+    def test_what_only_sounds_like_it_approves_nothing(
+        self, world: World, asked: Phone, word: str
+    ) -> None:
+        asked.say(word)
+        assert self.state(world) == "awaiting_holder"
+
+    @pytest.mark.parametrize("word", ["批准", "同意"])
+    def test_nothing_waits(self, phone: Phone, word: str) -> None:
+        assert "没有等待" in phone.say(word)
+
+    def test_a_consent_said_twice_is_no_name(self, phone: Phone) -> None:
+        for said in ("申请", "同意"):
+            phone.say(said)
+        assert "没有等待" in phone.say("同意")
+        assert phone.step() == "name"
 
 
 class TestWords:
@@ -480,7 +495,7 @@ class TestTime:
     def test_a_step_that_is_no_more(self, world: World, phone: Phone) -> None:
         phone.say("申请")
         world.database.hset("{wechat:oPhone}:talk", "s", "step_of_last_year")
-        assert "更新" in phone.say("同意")
+        assert "更新" in phone.say("张三丰")
         assert phone.step() == "home"
 
 

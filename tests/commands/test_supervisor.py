@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -101,3 +102,31 @@ def test_a_child_that_ends_at_once_is_not_started_in_a_frenzy(tmp_path: Path) ->
 def test_a_program_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(FileNotFoundError):
         Supervisor(print).add(Child("none", ["/no/such/program"], {}))
+
+
+SUPERVISES = """
+import os, sys
+from commands.supervisor import Child, Supervisor
+supervisor = Supervisor(print)
+supervisor.listen()
+supervisor.add(Child("child", [sys.executable, "-c", os.environ["PROGRAM"]], {}, patience=5))
+supervisor.watch()
+supervisor.stop_all()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_children_end_with_a_supervisor_that_is_killed_or_whose_terminal_is_closed(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    own = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISES],
+        cwd=Path(__file__).resolve().parents[2],
+        env=os.environ | {"FOLDER": str(tmp_path), "PROGRAM": NOTES_EACH_START},
+        stdout=subprocess.DEVNULL,
+    )
+    assert _wait_until(lambda: len(_pids(tmp_path)) == 1)
+    own.send_signal(number)
+    assert own.wait(20) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+    assert _wait_until(lambda: not psutil.pid_exists(_pids(tmp_path)[0]))
+    assert (tmp_path / "finished").exists()

@@ -1,0 +1,27 @@
+"""The embedded Redis: never two servers on one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from commands import embedded
+from credentials.connection import connect
+
+
+def test_one_that_a_killed_run_left_behind_is_stopped_first(tmp_path: Path) -> None:
+    left = embedded.start(tmp_path)
+    connect(embedded.url(tmp_path)).set("kept", "yes")
+    server = embedded.start(tmp_path)
+    try:
+        assert left.wait(10) == 0
+        assert connect(embedded.url(tmp_path)).get("kept") == b"yes"
+    finally:
+        embedded.stop(server)
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("")
+    with pytest.raises(embedded.EmbeddedRedisError, match="cannot be written"):
+        embedded.start(tmp_path / "var")
