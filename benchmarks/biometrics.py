@@ -111,7 +111,13 @@ def pairs_of(path: Path) -> Iterator[tuple[bytes | Path, bytes | Path, bool]]:
     """The pairs of a CSV or of a folder with one folder per person."""
     if path.is_file():
         with path.open(newline="", encoding="utf-8-sig") as file:
-            for row in csv.DictReader(file):
+            rows = csv.DictReader(file)
+            if missing := {"a", "b", "same"} - set(rows.fieldnames or ()):
+                sys.exit(
+                    f"{path}: no column {', '.join(sorted(missing))}; it needs a and b (pictures, "
+                    "by their paths from this file) and same (1 for one person, 0 for two)"
+                )
+            for row in rows:
                 same = row["same"].strip().lower() in {"1", "true", "yes", "same"}
                 yield path.parent / row["a"], path.parent / row["b"], same
         return

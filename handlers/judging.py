@@ -136,13 +136,20 @@ def judge_challenge(task: Task, errand: Errand) -> Outcome:
 
 
 def hear_review(task: Task, errand: Errand) -> Outcome:
-    """What the reviewers decided: `errand.proven` if they approved, else rejected or expired."""
+    """What the reviewers decided: `errand.proven` if they approved, else rejected or expired.
+
+    Whoever was rejected waits before the next try, as after the last of one's own attempts.
+    """
     review = task.services.reviews.get(str(task.given.get("review", "")))
     if review is not None and review.state is ReviewState.WAITING:
         return NOT_YET
     if review is None or review.state is not ReviewState.APPROVED:
-        rejected = review is not None and review.state is ReviewState.REJECTED
-        return Outcome("rejected" if rejected else "expired")
+        if review is None or review.state is not ReviewState.REJECTED:
+            return Outcome("expired")
+        # As after the last attempt: one attempt of one, which begins the pause.
+        pause = FACE_PAUSE_SECONDS
+        task.services.limits.attempt("face", task.holder.tag, 1, pause, pause)
+        return Outcome("rejected")
     person = errand.person(task)
     if isinstance(person, Outcome):
         return person

@@ -88,6 +88,8 @@ def test_a_rejection_is_told_and_erases(world: World, second: Phone) -> None:
     assert world.services.reviews.picture(case.review_id, "frame1") is None
     with pytest.raises(ReviewError):
         world.services.reviews.decide(case.review_id, ANNA, "too late", approve=True)
+    assert "分钟后" in second.say("申请")  # nobody tries again and again until one lets them pass
+    assert second.step() == "home"
 
 
 def test_whoever_cancels_gets_no_card(world: World, second: Phone) -> None:
