@@ -2,6 +2,7 @@
 // guest, on the guest's phone, whether a camera may help; whatever it says, they decide.
 const $ = (id) => document.getElementById(id);
 const POLL_MS = 1000;
+const LONGEST_MS = 200_000; // a question and a consent, and some
 const LONG_SIDE = 960;
 const QUALITY = 0.85;
 
@@ -37,14 +38,21 @@ export function setUpCompare({ ask, cameraId, refuse }) {
 
   async function askGuest() {
     $("compare-ask").hidden = true;
-    let told = await send("comparison", { method: "POST" });
     const mine = scan;
-    while (told && mine === scan) {
-      if (told.state !== "agreed" || !stream) say(told.told);
-      if (told.state === "agreed" && !stream) await look(mine);
-      if (!["asked", "agreed"].includes(told.state)) return stop();
+    const ends = performance.now() + LONGEST_MS;
+    let told = await send("comparison", { method: "POST" });
+    if (!told) {
+      $("compare-ask").hidden = mine !== scan; // it may be asked again
+      return;
+    }
+    while (mine === scan && performance.now() < ends) {
+      if (told) {
+        if (told.state !== "agreed" || !stream) say(told.told);
+        if (told.state === "agreed" && !stream) await look(mine);
+        if (!["asked", "agreed"].includes(told.state)) return stop();
+      }
       await new Promise((done) => setTimeout(done, POLL_MS));
-      if (mine === scan) told = await send("comparison");
+      if (mine === scan) told = await send("comparison"); // one lost answer is not the last
     }
   }
 
@@ -86,6 +94,7 @@ export function setUpCompare({ ask, cameraId, refuse }) {
     });
     if (!told) return;
     stop();
+    scan = ""; // what is still on its way says nothing more
     if (!same) return refuse();
     for (const button of part.querySelectorAll("button")) button.hidden = true;
     say(words.kept);
