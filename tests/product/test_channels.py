@@ -196,8 +196,8 @@ def test_who_leaves_is_forgotten(phone: AnyPhone) -> None:
     phone.settle()
     phone.follow()
     phone.wait_for("您好")
-    phone.say("同意")
-    assert "【2/4】" not in said(phone.wait_for("申请"))
+    phone.say("同意")  # which was consent, and with nothing to consent to is an approval's word
+    assert "【2/4】" not in said(phone.wait_for("没有等待您批准"))
 
 
 def test_the_life_account_proves_its_webhook(product: Product, way: Way) -> None:

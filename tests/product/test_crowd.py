@@ -36,6 +36,7 @@ from web import (
     console_cases,
     console_flow,
     console_health,
+    console_letters,
     console_people,
     console_texts,
     console_verifiers,
@@ -81,6 +82,7 @@ def app(world: World) -> Flask:
         console_verifiers.register(services),
         console_texts.register(services, LiveTexts(services.redis)),
         console_health.register(services.redis, condition_of(services)),
+        console_letters.register(services, world.outbox),
     ]
     app.register_blueprint(console.blueprint(services, world.conversations, places))
     return app
