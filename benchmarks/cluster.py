@@ -405,11 +405,11 @@ What bounds the loss:
 PER_CORE = """\
 "Per core" means: verifications for each second that processors were at work for them, whoever
 owns the processors. The judged rows hold like against like: one server with the same program,
-settings, TCP and one replica. What a replica costs its primary (a copy of each write to a second
-socket, and hearing that it arrived) is no matter of clustering; it is the second row's part. What a
-cluster adds of its own is the search for the slot of each key, on both sides, and
-smaller batches: three event loops wake where one did. `redis-py`'s cluster client is in the
-asking process's row. What the servers use with nothing to do is left out.
+settings, TCP and one replica. What a replica costs its primary is no matter of clustering; it is
+the second row's part. In a cluster a verification is four commands one after the other (who asks,
+the script, the receipt, the lists), because their keys lie in different slots; on one server it is
+one script. `redis-py`'s cluster client is in the asking process's row. What the servers use with
+nothing to do is left out.
 """
 
 if __name__ == "__main__":

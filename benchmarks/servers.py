@@ -41,9 +41,8 @@ GUNICORN = (
 )  # fmt: skip
 UWSGI = (
     "-c", "import sys, pyuwsgi; pyuwsgi.run(sys.argv[1:])",
-    "--http-socket", "127.0.0.1:{port}", "--http-keepalive",
-    "--add-header", "Connection: Keep-Alive",
-    "--so-keepalive", "--master", "--processes", "1", "--need-app", "--die-on-term",
+    # The one of its sockets that keeps a connection open for the next request.
+    "--http11-socket", "127.0.0.1:{port}", "--so-keepalive", "--master", "--processes", "1", "--need-app", "--die-on-term",
     "--disable-logging", "--lazy-apps", "--enable-threads", "--module", f"{FACTORY}()",
 )  # fmt: skip
 SERVERS: Mapping[str, tuple[str, Sequence[str]]] = {
