@@ -75,6 +75,7 @@ def test_no_change_without_an_entry(shared_office: Office, card: Card, act: str)
 
 def test_nothing_is_granted_without_the_administrations_chain(shared_office: Office) -> None:
     services, database = shared_office.services, shared_office.database
+    services.audit.note("exported", Actor("operator", "wang"), "audit")
     database.rename(ADMINISTRATION.log, "{audit}:aside")
     database.set(ADMINISTRATION.log, "no stream")
     try:
