@@ -18,6 +18,7 @@ WORDS = {
         Kind.TWO_CITIES: "Used in two cities",
         Kind.BUSY_DESK: "A desk scans unusually often",
         Kind.MANY_DENIALS: "Denied again and again",
+        Kind.OTHER_PERSON: "A desk saw somebody else than the portrait",
     },
     "zh-CN": {
         Kind.NOT_ME: "用户报告“不是我”",
@@ -25,6 +26,7 @@ WORDS = {
         Kind.TWO_CITIES: "短时间内在两座城市使用",
         Kind.BUSY_DESK: "窗口扫码异常频繁",
         Kind.MANY_DENIALS: "多次被用户拒绝",
+        Kind.OTHER_PERSON: "前台认为持证人不是本人",
     },
 }
 

@@ -187,7 +187,7 @@ class TestEnding:
     def test_a_shift(self, office: Office, person: Person) -> None:
         (key,) = office.services.redis.keys("{s:*")
         began = time.time() - SHIFT_S - 1
-        office.services.redis.set(key, f"{began:.0f} 2 {person.username}")
+        office.services.redis.set(key, f"{began:.0f} 2 full {person.username}")
         assert person.see(f"/{person.area}").status_code == 303
 
     def test_a_script_is_told_to_sign_in(self, person: Person) -> None:

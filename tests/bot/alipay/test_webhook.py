@@ -74,28 +74,30 @@ def test_a_text_is_heard_and_acknowledged(talk: Talk, database: redis.Redis, cha
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "said"),
+    ("event", "fields", "kind", "said"),
     [
-        (xml("event", EventType="follow"), Kind.FOLLOW, ""),
+        ("event", {"EventType": "follow"}, Kind.FOLLOW, ""),
         (
-            xml("event", EventType="follow", ActionParam='{"scene":{"sceneId":"district.44"}}'),
+            "event",
+            {"EventType": "follow", "ActionParam": '{"scene":{"sceneId":"district.44"}}'},
             Kind.FOLLOW,
             "district.44",
         ),
-        (xml("event", EventType="unfollow"), Kind.UNFOLLOW, ""),
-        (xml("event", EventType="click", ActionParam="CARD"), Kind.CLICK, "CARD"),
+        ("event", {"EventType": "unfollow"}, Kind.UNFOLLOW, ""),
+        ("event", {"EventType": "click", "ActionParam": "CARD"}, Kind.CLICK, "CARD"),
         (
-            xml("event", EventType="enter", ActionParam='{"scene":{"sceneId":"terminal.T1"}}'),
+            "event",
+            {"EventType": "enter", "ActionParam": '{"scene":{"sceneId":"terminal.T1"}}'},
             Kind.SCAN,
             "terminal.T1",
         ),
-        (xml("sticker"), Kind.OTHER, ""),
+        ("sticker", {}, Kind.OTHER, ""),
     ],
 )
 def test_every_kind_is_a_turn(
-    platform: Platform, talk: Talk, content: str, kind: Kind, said: str
+    platform: Platform, talk: Talk, event: str, fields: dict[str, str], kind: Kind, said: str
 ) -> None:
-    assert platform.push(content).status_code == 200
+    assert platform.push(xml(event, **fields)).status_code == 200
     assert [(turn.kind, turn.text) for turn in talk.turns] == [(kind, said)]
 
 
@@ -104,13 +106,9 @@ def test_a_photo_has_its_handle(platform: Platform, talk: Talk) -> None:
     assert (talk.turns[0].kind, talk.turns[0].media_id) == (Kind.IMAGE, "M1")
 
 
-@pytest.mark.parametrize(
-    "content", [xml("event", EventType="enter"), xml("event", EventType="somethingnew")]
-)
-def test_what_nobody_said_is_only_acknowledged(
-    platform: Platform, talk: Talk, content: str
-) -> None:
-    assert "ack" in opened(platform.push(content).data)
+@pytest.mark.parametrize("event", ["enter", "somethingnew"])
+def test_what_nobody_said_is_only_acknowledged(platform: Platform, talk: Talk, event: str) -> None:
+    assert "ack" in opened(platform.push(xml("event", EventType=event)).data)
     assert talk.turns == []
 
 
