@@ -42,8 +42,9 @@ GUNICORN = (
 UWSGI = (
     "-c", "import sys, pyuwsgi; pyuwsgi.run(sys.argv[1:])",
     # The one of its sockets that keeps a connection open for the next request.
-    "--http11-socket", "127.0.0.1:{port}", "--so-keepalive", "--master", "--processes", "1", "--need-app", "--die-on-term",
-    "--disable-logging", "--lazy-apps", "--enable-threads", "--module", f"{FACTORY}()",
+    "--http11-socket", "127.0.0.1:{port}", "--so-keepalive", "--master", "--processes", "1",
+    "--need-app", "--die-on-term", "--disable-logging", "--lazy-apps", "--enable-threads",
+    "--module", f"{FACTORY}()",
 )  # fmt: skip
 SERVERS: Mapping[str, tuple[str, Sequence[str]]] = {
     "granian, 2 threads": ("granian", ()),

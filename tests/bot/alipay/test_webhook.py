@@ -74,31 +74,29 @@ def test_a_text_is_heard_and_acknowledged(talk: Talk, database: redis.Redis, cha
 
 
 @pytest.mark.parametrize(
-    ("event", "fields", "kind", "said"),
+    ("event", "fields", "heard"),
     [
-        ("event", {"EventType": "follow"}, Kind.FOLLOW, ""),
+        ("event", {"EventType": "follow"}, (Kind.FOLLOW, "")),
         (
             "event",
             {"EventType": "follow", "ActionParam": '{"scene":{"sceneId":"district.44"}}'},
-            Kind.FOLLOW,
-            "district.44",
+            (Kind.FOLLOW, "district.44"),
         ),
-        ("event", {"EventType": "unfollow"}, Kind.UNFOLLOW, ""),
-        ("event", {"EventType": "click", "ActionParam": "CARD"}, Kind.CLICK, "CARD"),
+        ("event", {"EventType": "unfollow"}, (Kind.UNFOLLOW, "")),
+        ("event", {"EventType": "click", "ActionParam": "CARD"}, (Kind.CLICK, "CARD")),
         (
             "event",
             {"EventType": "enter", "ActionParam": '{"scene":{"sceneId":"terminal.T1"}}'},
-            Kind.SCAN,
-            "terminal.T1",
+            (Kind.SCAN, "terminal.T1"),
         ),
-        ("sticker", {}, Kind.OTHER, ""),
+        ("sticker", {}, (Kind.OTHER, "")),
     ],
 )
 def test_every_kind_is_a_turn(
-    platform: Platform, talk: Talk, event: str, fields: dict[str, str], kind: Kind, said: str
+    platform: Platform, talk: Talk, event: str, fields: dict[str, str], heard: tuple[Kind, str]
 ) -> None:
     assert platform.push(xml(event, **fields)).status_code == 200
-    assert [(turn.kind, turn.text) for turn in talk.turns] == [(kind, said)]
+    assert [(turn.kind, turn.text) for turn in talk.turns] == [heard]
 
 
 def test_a_photo_has_its_handle(platform: Platform, talk: Talk) -> None:
