@@ -457,10 +457,12 @@ def worker() -> None:
     url = settings.redis_url or embedded.url(settings.var_dir)
     sending = follow_up.start_webhooks(Jobs.at(settings.jobs_url, url), services.webhooks, stop)
     telling = follow_up.start_receipts(
-        Jobs.at(settings.jobs_url, url), services_of(settings, connect(url)).receipts, stop
+        services_of(settings, connect(url)).receipts,
+        follow_up.teller(parts.talk.notify, services.aftermath),
+        stop,
     )
-    done = {**follow_up.functions(parts.talk.functions(), parts.jobs, services.aftermath), **told}
-    done |= parts.enrolling.functions()
+    done = {**parts.talk.functions(), **told, **parts.enrolling.functions()}
+    done["aftermath"] = services.aftermath.of
     parts.talk.twins.prepare_beside()
     looking = start_beside(Jobs.at(settings.jobs_url, url), done, stop, queue=FACES)
     tend = _tend(parts)

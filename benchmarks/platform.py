@@ -18,6 +18,7 @@ class Granting(BaseHTTPRequestHandler):
     """Answers every call with the same grant, on connections that are kept."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer is one packet, not its head and then its body
 
     def do_POST(self) -> None:
         """Any call with a body."""

@@ -226,7 +226,10 @@ class Conversations:
         """A conversation as it stands, without locking it."""
         talk, given, _ = _keys(holder)
         with guard():
-            return self._read(holder, self._redis.hgetall(talk), self._redis.get(given))
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.hgetall(talk)
+            pipeline.get(given)
+            return self._read(holder, *pipeline.execute())
 
     def live(self, limit: int = 200, step: str = "") -> list[Place]:
         """Who is in the middle of something; see `Places.live`."""

@@ -1,51 +1,32 @@
 """What a worker does after a verification was decided: receipts, webhooks, the look for patterns.
 
 A verification leaves a receipt in Redis (`credentials/receipts.py`). Each worker has a thread that
-makes a job of it, to tell the holder; the rest hangs on that job, so that a scan's answer never
-waits for it. Webhooks have a worker of their own: a slow receiver holds up neither the talk nor
-the faces.
+takes them from there, some at a time: the holder is told, the verifier's software, and patterns
+are looked for, so that a scan's answer waits for none of it. What is sent is sent by jobs. Webhooks
+have a worker of their own: a slow receiver holds up neither the talk nor the faces.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from bot.jobs import WEBHOOKS, Jobs, start_beside
-from credentials.model import State
+from credentials.errors import CredentialError
 from credentials.patterns import Aftermath
 from credentials.receipts import Receipt, Receipts
 from credentials.webhooks import JOB, Webhooks
 
-FOLLOWED = ("notify_approval", "notify_receipt")
 WEBHOOK_THREADS = 4
 RECEIPT_WAIT_MS = 500
 REDIS_OUT_SECONDS = 1.0
 log = structlog.get_logger(__name__)
-Functions = Mapping[str, Callable[..., None]]
-
-
-def functions(talk: Functions, jobs: Jobs, aftermath: Aftermath) -> Functions:
-    """The jobs of the talk, with what follows a verification behind those that tell of one."""
-
-    def followed(tell: Callable[..., None]) -> Callable[..., None]:
-        def both(**arguments: object) -> None:
-            jobs.enqueue("aftermath", verification_id=arguments["verification_id"])
-            tell(**arguments)
-
-        return both
-
-    def after(*, verification_id: str) -> None:
-        aftermath.of(verification_id)
-
-    wrapped = {name: followed(talk[name]) for name in FOLLOWED}
-    return {**talk, **wrapped, "aftermath": after}
+Tell = Callable[[Sequence[Receipt]], None]
 
 
 def start_webhooks(jobs: Jobs, webhooks: Webhooks, stop: threading.Event) -> threading.Thread:
@@ -54,13 +35,12 @@ def start_webhooks(jobs: Jobs, webhooks: Webhooks, stop: threading.Event) -> thr
     def give_up(*_: object) -> None:
         """A delivery that could not even be read: its own record says how far it came."""
 
-    done: Functions = {JOB: webhooks.deliver, "give_up": give_up}
+    done: Mapping[str, Callable[..., None]] = {JOB: webhooks.deliver, "give_up": give_up}
     return start_beside(jobs, done, stop, queue=WEBHOOKS, threads=WEBHOOK_THREADS)
 
 
-def start_receipts(jobs: Jobs, receipts: Receipts, stop: threading.Event) -> threading.Thread:
-    """Make jobs of receipts in a thread until `stop` is set; `jobs` are for this alone."""
-    tell = teller(jobs)
+def start_receipts(receipts: Receipts, tell: Tell, stop: threading.Event) -> threading.Thread:
+    """Pass receipts on in a thread until `stop` is set; it waits in Redis on their connection."""
     reader = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def work() -> None:
@@ -76,15 +56,27 @@ def start_receipts(jobs: Jobs, receipts: Receipts, stop: threading.Event) -> thr
     return thread
 
 
-def teller(jobs: Jobs) -> Callable[[Receipt], None]:
-    """What makes a job of a receipt; raises UnavailableError when the broker cannot take it."""
+def teller(notify: Callable[[Receipt], None], aftermath: Aftermath) -> Tell:
+    """What is done with receipts: the holder is told by `notify`, and the rest follows.
 
-    def tell(receipt: Receipt) -> None:
-        name = "notify_approval" if receipt.state is State.AWAITING_HOLDER else "notify_receipt"
-        jobs.enqueue(
-            name,
-            holder=dataclasses.asdict(receipt.holder),
-            verification_id=receipt.verification_id,
-        )
+    Each may be done twice. A receipt that cannot be told, whatever is said, holds up no other; what
+    it raises as a CredentialError is raised at the end, and all are told once more.
+    """
+
+    def tell(receipts: Sequence[Receipt]) -> None:
+        waits: CredentialError | None = None
+        for receipt in receipts:
+            for does in (notify, follow):
+                try:
+                    does(receipt)
+                except CredentialError as error:
+                    waits = error
+                except Exception:
+                    log.exception("receipt lost", verification=receipt.decided.verification_id)
+        if waits is not None:
+            raise waits
+
+    def follow(receipt: Receipt) -> None:
+        aftermath.follow(receipt.decided)
 
     return tell

@@ -63,8 +63,6 @@ QUEUES: Final[Mapping[str, str]] = {
     "work": TALK,
     "errand": TALK,
     "deliver": TALK,
-    "notify_approval": TALK,
-    "notify_receipt": TALK,
     "news": TALK,
     "give_up": TALK,
     "aftermath": TALK,

@@ -34,8 +34,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -58,7 +60,7 @@ from handlers.turn import Picture, Reply, Say
 ONCE_SECONDS = 3 * 86400
 KEPT_SECONDS = 7 * 86400
 QUEUE_SECONDS = 7 * 86400
-LOCK_SECONDS = 45.0  # longer than one message can take: a token, an upload, a sending
+LOCK_MS = 45_000  # longer than one message can take: a token, an upload, a sending
 BUSY_WAIT = 5.0
 MOST_TRIES = 8
 FIRST_WAIT = 1.0
@@ -131,7 +133,8 @@ class Outbox:
         self._enqueue = jobs_enqueue
         self._clock = clock
         self._put = database.register_script(_script("put"))
-        self._strike = database.register_script(_script("strike"))
+        self._next = database.register_script(_script("next"))
+        self._leave = database.register_script(_script("leave"))
         self._keep = database.register_script(_script("keep"))
         self._take = database.register_script(_script("take"))
 
@@ -155,21 +158,28 @@ class Outbox:
 
     def deliver(self, holder: Holder) -> None:
         """Send what waits for a person, in order, until nothing waits or the platform declines."""
-        with guard():
-            if self._redis.exists(f"{_queue(holder)}:pause"):
-                return
-            while self._redis.llen(_queue(holder)):
-                with self._turn_of(holder) as ours:
-                    # Whoever holds the lock looks again after giving it back; but they may have
-                    # been killed, and then somebody has to come when the lock has run out.
-                    if not ours:
-                        self._wake(holder, BUSY_WAIT)
-                        return
-                    if not self._deliver_all(holder):
-                        return
-            self._redis.zrem(WAITING, _member(holder))
-            if self._redis.llen(_queue(holder)):  # put in between, and struck from the set
-                self._redis.zadd(WAITING, {_member(holder): self._clock()})
+        queue, ours, done = _queue(holder), secrets.token_hex(8), b""
+        keys = [queue, *(f"{queue}:{name}" for name in ("tries", "pause", "lock"))]
+        with guard(), contextlib.ExitStack() as leaving:
+            give_back = functools.partial(self._leave, keys=[f"{queue}:lock"], args=[ours])
+            leaving.callback(give_back)
+            while True:
+                how, message = self._next(keys=keys, args=[ours, LOCK_MS, done])
+                if how != b"next":
+                    break
+                sent = self._send(holder, message)
+                if sent is None:
+                    return
+                done = sent
+            leaving.pop_all()  # the script that found nothing more gave the lock back with it
+            if how == b"busy":
+                # Whoever has the lock goes on until nothing waits; but they may have been killed,
+                # and then somebody has to come when the lock has run out.
+                self._wake(holder, BUSY_WAIT)
+            elif how == b"nothing":
+                self._redis.zrem(WAITING, _member(holder))
+                if self._redis.llen(queue):  # put in between, and struck from the set
+                    self._redis.zadd(WAITING, {_member(holder): self._clock()})
 
     def kept(self, holder: Holder) -> Kept:
         """What was kept for this person's next turn, oldest first.
@@ -272,37 +282,32 @@ class Outbox:
             )
             self._redis.zrem(WAITING, _member(holder))
 
-    def _deliver_all(self, holder: Holder) -> bool:
-        """Send until nothing is left (True) or the platform declines (False)."""
-        queue = _queue(holder)
-        channel = self._channels[holder.channel]
-        while sealed := cast("bytes | None", self._redis.lindex(queue, 0)):
-            reply = self._open(holder, sealed)
-            if reply:
-                try:
-                    channel.send(holder.openid, reply)
-                except PlatformUnavailableError as error:
-                    self._note(holder, error)
-                    if self._try_later(holder, error):
-                        return False
-                    continue
-                except NotDeliveredError as error:
-                    self._note(holder, error)
-                    if not self._notified(holder, reply, error):
-                        self._keep_messages(holder, ALL, error)
-                        return True
-                except UnreachableError as error:
-                    self._note(holder, error)
-                    self._bury(holder, self._take(keys=[queue]), str(error))
-                    self._redis.delete(f"{queue}:tries")
-                    return True
-                except ChannelError as error:
-                    self._note(holder, error)
-                    self._keep_messages(holder, 1, error)
-                    continue
-            self._strike(keys=[queue, f"{queue}:tries"], args=[sealed])
-            self._redis.pexpire(f"{queue}:lock", int(LOCK_SECONDS * 1000))
-        return True
+    def _send(self, holder: Holder, sealed: bytes) -> bytes | None:
+        """Send one message: what to strike off, empty where it went elsewhere, None for later."""
+        queue, channel = _queue(holder), self._channels[holder.channel]
+        reply = self._open(holder, sealed)
+        if reply is None:
+            return sealed
+        try:
+            channel.send(holder.openid, reply)
+        except PlatformUnavailableError as error:
+            self._note(holder, error)
+            return None if self._try_later(holder, error) else b""
+        except NotDeliveredError as error:
+            self._note(holder, error)
+            if not self._notified(holder, reply, error):
+                self._keep_messages(holder, ALL, error)
+                return b""
+        except UnreachableError as error:
+            self._note(holder, error)
+            self._bury(holder, self._take(keys=[queue]), str(error))
+            self._redis.delete(f"{queue}:tries")
+            return b""
+        except ChannelError as error:
+            self._note(holder, error)
+            self._keep_messages(holder, 1, error)
+            return b""
+        return sealed
 
     def _note(self, holder: Holder, error: ChannelError) -> None:
         """Keep what the platform answered, for operators."""
@@ -368,17 +373,6 @@ class Outbox:
 
     def _wake(self, holder: Holder, delay_s: float) -> None:
         self._enqueue("deliver", channel=holder.channel, openid=holder.openid, delay_s=delay_s)
-
-    @contextlib.contextmanager
-    def _turn_of(self, holder: Holder) -> Iterator[bool]:
-        lock = self._redis.lock(f"{_queue(holder)}:lock", timeout=LOCK_SECONDS)
-        ours = lock.acquire(blocking=False)
-        try:
-            yield ours
-        finally:
-            if ours:
-                with contextlib.suppress(redis.exceptions.LockError):
-                    lock.release()
 
 
 def _script(name: str) -> str:

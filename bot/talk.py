@@ -30,7 +30,8 @@ from bot.outbox import NOTHING_KEPT, Outbox
 from bot.transcripts import Entry, Transcripts, answered, heard
 from credentials.errors import CredentialError, UnavailableError
 from credentials.frames import PREFIX
-from credentials.model import Holder
+from credentials.model import Holder, State
+from credentials.receipts import Receipt
 from credentials.services import Services
 from faces.gestures import Gesture
 from handlers import drawings, notices
@@ -167,8 +168,6 @@ class Talk:
             "face": self._do_work,
             "errand": self._do_errand,
             "deliver": self._do_deliver,
-            "notify_approval": self._do_notify_approval,
-            "notify_receipt": self._do_notify_receipt,
             "review_decided": self._do_review_decided,
             "give_up": self._give_up,
         }
@@ -266,17 +265,30 @@ class Talk:
         beside = self.transcripts.beside(holder, told)
         self._conversations.keep(taken, conversation, said=said, beside=beside, **more)
 
-    def _tell(self, holder: Holder, replies: Sequence[Reply], key: str) -> None:
+    def _tell(self, conversation: Conversation, replies: Sequence[Reply], key: str) -> None:
         """Send what no turn asked for, and let operators see that it was sent."""
+        holder = conversation.holder
         if self._outbox.put(holder, replies, key):
-            conversation = self._conversations.look(holder)
             self.transcripts.add(holder, answered(replies, conversation, self._clock()))
+
+    def notify(self, receipt: Receipt) -> None:
+        """Tell a holder of a verification, or ask for the approval; may be done twice.
+
+        Raises:
+            UnavailableError: when nothing was promised.
+        """
+        conversation = self._conversations.look(receipt.holder)
+        task, told = self._task(conversation), receipt.decided.verification_id
+        if receipt.decided.state is State.AWAITING_HOLDER:
+            self._tell(conversation, notices.ask_approval(task, told), f"approval:{told}")
+        else:
+            self._tell(conversation, notices.give_receipt(task, receipt), f"receipt:{told}")
 
     def ask_again(self, holder: Holder) -> None:
         """Ask a person's pending question, as after an operator's help."""
         conversation = self._conversations.look(holder)
         move = Move(conversation, engine.question(self._dialog, conversation)[-1:])
-        self._tell(holder, self._render(move), f"asked:{secrets.token_hex(8)}")
+        self._tell(conversation, self._render(move), f"asked:{secrets.token_hex(8)}")
 
     def _hands_over(self, turn: Turn, taken: Taken, move: Move) -> bool:
         """Whether the platform's own human service takes over: a human was just asked for.
@@ -425,25 +437,13 @@ class Talk:
 
     def _do_errand(self, holder: Mapping[str, str], errand: str, key: str) -> None:
         """Do what nobody waits for, and send what it gives."""
-        whose = Holder(**holder)
-        task = self._task(self._conversations.look(whose))
-        self._tell(whose, notices.ERRANDS[errand](task), f"errand:{errand}:{key}")
+        conversation = self._conversations.look(Holder(**holder))
+        replies = notices.ERRANDS[errand](self._task(conversation))
+        self._tell(conversation, replies, f"errand:{errand}:{key}")
 
     def _do_deliver(self, channel: str, openid: str) -> None:
         """Send what waits for a person; the outbox asks for it by itself."""
         self._outbox.deliver(Holder(channel, openid))
-
-    def _do_notify_approval(self, holder: Mapping[str, str], verification_id: str) -> None:
-        whose = Holder(**holder)
-        task = self._task(self._conversations.look(whose))
-        replies = notices.ask_approval(task, verification_id)
-        self._tell(whose, replies, f"approval:{verification_id}")
-
-    def _do_notify_receipt(self, holder: Mapping[str, str], verification_id: str) -> None:
-        whose = Holder(**holder)
-        task = self._task(self._conversations.look(whose))
-        replies = notices.give_receipt(task, verification_id)
-        self._tell(whose, replies, f"receipt:{verification_id}")
 
     def _give_up(self, message: Mapping[str, object], retries: Mapping[str, object]) -> None:
         """A job failed again and again: whoever waits for it is told, and may try again."""

@@ -111,6 +111,32 @@ class RotatingCode:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Decided:
+    """A verification as its record says: whose card, who asked, where, what for, the outcome."""
+
+    verification_id: str
+    credential_id: str
+    verifier_id: str
+    desk: str
+    purpose: str
+    state: State
+
+    @classmethod
+    def read(
+        cls, verification_id: str, fields: Mapping[str, bytes], state: State | None = None
+    ) -> Decided:
+        """From the fields of a verification's record; with `state`, as it was then."""
+        return cls(
+            verification_id=verification_id,
+            credential_id=fields["c"].decode(),
+            verifier_id=fields["vr"].decode(),
+            desk=fields["dk"].decode(),
+            purpose=fields["pu"].decode(),
+            state=state or State(fields["st"].decode()),
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Use:
     """One line of a holder's history: what happened, who asked, which fields (names only)."""
 

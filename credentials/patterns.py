@@ -18,13 +18,12 @@ digits of the division that a verifier was approved for; one without is not comp
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from typing import Any
 
 from credentials.cases import Cases, Kind
 from credentials.connection import guard
-from credentials.model import Actor, State
+from credentials.model import Actor, Decided, State
 from credentials.store import Store, is_verification_id, verification_key
 from credentials.verifiers import Verifiers
 from credentials.webhooks import Webhooks
@@ -34,18 +33,6 @@ BUSY = 300
 DENIALS = 10
 CITY_DIGITS = 4
 SYSTEM = Actor("system", "patterns")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Decided:
-    """A verification as its record says."""
-
-    verification_id: str
-    credential_id: str
-    verifier_id: str
-    desk: str
-    purpose: str
-    state: State
 
 
 class Patterns:
@@ -113,21 +100,17 @@ class Aftermath:
         self._webhooks = webhooks
 
     def of(self, verification_id: str) -> None:
-        """The job: do both for a verification as it stands; twice is as once."""
+        """The job: follow a verification as it stands."""
         fields = (
             self._store.fields(verification_key(verification_id))[0]
             if is_verification_id(verification_id)
             else {}
         )
-        if not fields:
-            return
-        seen = Decided(
-            verification_id=verification_id,
-            credential_id=fields["c"].decode(),
-            verifier_id=fields["vr"].decode(),
-            desk=fields["dk"].decode(),
-            purpose=fields["pu"].decode(),
-            state=State(fields["st"].decode()),
-        )
-        self._webhooks.announce(seen.verifier_id, verification_id, seen.state.value, seen.purpose)
+        if fields:
+            self.follow(Decided.read(verification_id, fields))
+
+    def follow(self, seen: Decided) -> None:
+        """Do both; twice is as once."""
+        told = seen.verification_id, seen.state.value, seen.purpose
+        self._webhooks.announce(seen.verifier_id, *told)
         self._patterns.watch(seen)

@@ -3,12 +3,12 @@
 A verification writes its receipt in the script that decides it (scripts/verify.lua), so on a
 single server neither is there without the other; in a cluster it follows in a command of its
 own. It is one entry of a stream, the state and the verification's id: nothing that says who the
-holder is. Workers read the stream as one group. Each receipt is read by one of them, and struck
-off only when it was passed on; what a killed worker had read is given to another after a few
-seconds. So it may be passed on twice, never not at all, and whoever tells the holder does it
-once for each verification (`bot/outbox.py`).
+holder is. Workers read the stream as one group, some receipts at a time and with two questions for
+all of them. Each receipt is read by one worker, and struck off only when it was passed on; what a
+killed one had read is given to another after a few seconds. So it may be passed on twice, never not
+at all, and whoever tells the holder does it once for each verification (`bot/outbox.py`).
 
-While they cannot be passed on, because the broker is full or out, they wait here, up to a bound;
+While they cannot be passed on, because something they need is out, they wait here, up to a bound;
 beyond it the verification stands and the holder finds it in the history.
 
 | key | holds |
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -29,13 +29,13 @@ from redis.exceptions import ResponseError
 from credentials import record
 from credentials.connection import guard
 from credentials.errors import CredentialError
-from credentials.model import Holder, State
+from credentials.model import Decided, Holder, State
 from credentials.sealing import SealBrokenError, Sealer
 from credentials.store import RECEIPTS, Fields, Store, record_key, verification_key
 
 GROUP = "tellers"
 MOST_WAITING = 100_000
-AT_ONCE = 50
+AT_ONCE = 20
 SILENT_MS = 10_000
 """After so long a reader that did not finish is taken for dead, and so are its receipts' tries."""
 GONE_MS = 3_600_000
@@ -47,11 +47,8 @@ class Receipt:
     """What the holder is told of a verification, at once: accepted, or asked for approval."""
 
     holder: Holder
-    verification_id: str
-    state: State
+    decided: Decided
     verifier: str
-    desk: str
-    purpose: str
     fields: tuple[str, ...]
     number: int | None
     at: float
@@ -65,31 +62,27 @@ class Receipts:
         self._sealer = sealer
         self._looked = 0.0
 
-    def pass_on(self, reader: str, told: Callable[[Receipt], None], wait_ms: int = 0) -> int:
-        """Pass on what waits; gives how many receipts that were.
+    def pass_on(
+        self, reader: str, told: Callable[[Sequence[Receipt]], None], wait_ms: int = 0
+    ) -> int:
+        """Pass on some of what waits, oldest first; gives how many receipts that were.
 
         Args:
             reader: who reads, another name for each process.
-            told: takes one; what it raises as a CredentialError leaves that one and those after
-                it for another try, after some seconds.
+            told: takes them; what it raises as a CredentialError leaves them all for another
+                try, after some seconds.
             wait_ms: how long to wait for one to come, under a second.
         """
-        done = 0
-        for entry, fields in (*self._left(reader), *self._read(reader, wait_ms)):
-            try:
-                receipt = self._receipt(fields)
-            except SealBrokenError:
-                _log.exception("receipt of nobody", entry=entry.decode())
-                receipt = None
-            if receipt is not None:
-                try:
-                    told(receipt)
-                except CredentialError as error:
-                    _log.warning("receipt waits", error=error.code)
-                    return done
-            self._store.run("receipt_done", (RECEIPTS,), (GROUP, entry))
-            done += 1
-        return done
+        entries = (*self._left(reader), *self._read(reader, wait_ms))
+        if not entries:
+            return 0
+        try:
+            told(self._receipts([fields for _, fields in entries]))
+        except CredentialError as error:
+            _log.warning("receipts wait", error=error.code, receipts=len(entries))
+            return 0
+        self._store.run("receipts_done", (RECEIPTS,), (GROUP, *(entry for entry, _ in entries)))
+        return len(entries)
 
     def figures(self) -> tuple[int, float]:
         """How many wait, and for how many seconds the oldest has."""
@@ -154,31 +147,36 @@ class Receipts:
                 return []
         return _flat(found[1])
 
-    def _receipt(self, fields: Mapping[bytes, bytes]) -> Receipt | None:
-        """A receipt as it is told; None where the verification, or the holder's data, is gone."""
-        ((state, verification_id),) = fields.items()
-        told = verification_id.decode()
-        asked = self._store.fields(verification_key(told))[0]
-        if not asked:
-            return None
-        credential_id = asked["c"].decode()
-        sealed = self._store.fields(record_key(credential_id))[0].get("e")
-        if sealed is None:
-            return None
-        holder = record.unseal(self._sealer, credential_id, sealed).holder
-        return _receipt(holder, told, State(state.decode()), asked)
+    def _receipts(self, entries: Sequence[Mapping[bytes, bytes]]) -> list[Receipt]:
+        """Receipts as they are told, without those whose verification or holder's data is gone."""
+        waiting = [(state, each.decode()) for fields in entries for state, each in fields.items()]
+        verifications = self._store.fields(*(verification_key(each) for _, each in waiting))
+        known = [
+            (Decided.read(each, asked, State(state.decode())), asked)
+            for (state, each), asked in zip(waiting, verifications, strict=True)
+            if asked
+        ]
+        records = self._store.fields(*(record_key(decided.credential_id) for decided, _ in known))
+        receipts = []
+        for (decided, asked), found in zip(known, records, strict=True):
+            if "e" not in found:
+                continue
+            try:
+                holder = record.unseal(self._sealer, decided.credential_id, found["e"]).holder
+            except SealBrokenError:
+                _log.exception("receipt of nobody", verification=decided.verification_id)
+                continue
+            receipts.append(_receipt(holder, decided, asked))
+        return receipts
 
 
-def _receipt(holder: Holder, verification_id: str, state: State, asked: Fields) -> Receipt:
+def _receipt(holder: Holder, decided: Decided, asked: Fields) -> Receipt:
     return Receipt(
         holder=holder,
-        verification_id=verification_id,
-        state=state,
+        decided=decided,
         verifier=asked["vn"].decode(),
-        desk=asked["dk"].decode(),
-        purpose=asked["pu"].decode(),
         fields=tuple(asked["fi"].decode().split(",")),
-        number=int(asked["nu"]) if state is State.AWAITING_HOLDER else None,
+        number=int(asked["nu"]) if decided.state is State.AWAITING_HOLDER else None,
         at=int(asked["at"]) / 1e6,
     )
 

@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from credentials.errors import CredentialError, UnavailableError
-from credentials.model import Use
 from credentials.pictures import card_picture
+from credentials.receipts import Receipt
 from handlers.steps import Task
 from handlers.turn import Choices, Picture, Reply, Say
 from handlers.works import approval_values, field_names
-
-RECENT_USES: Final = 20
 
 
 def draw_card(task: Task) -> tuple[Reply, ...]:
@@ -52,27 +50,18 @@ def ask_approval(task: Task, verification_id: str) -> tuple[Reply, ...]:
     return (Choices(text, tuple(say(task.language, f"chat.approval.word.{w}") for w in words)),)
 
 
-def give_receipt(task: Task, verification_id: str) -> tuple[Reply, ...]:
+def give_receipt(task: Task, receipt: Receipt) -> tuple[Reply, ...]:
     """Who was told what: the fields' names, never their values."""
-    card = task.services.cards.of(task.holder)
-    if card is None:
-        return ()
-    for use in task.services.cards.history(card.credential_id, RECENT_USES):
-        if use.verification_id == verification_id and use.kind == "accepted":
-            return (Say(_receipt(task, use)),)
-    return ()
-
-
-def _receipt(task: Task, use: Use) -> str:
     say = task.services.texts.say
-    return say(
+    text = say(
         task.language,
         "chat.receipt",
-        verifier=use.verifier,
-        desk=use.desk or "—",
-        purpose=say(task.language, f"purpose.{use.purpose}"),
-        fields=field_names(task, use.fields),
+        verifier=receipt.verifier,
+        desk=receipt.decided.desk or "—",
+        purpose=say(task.language, f"purpose.{receipt.decided.purpose}"),
+        fields=field_names(task, receipt.fields),
     )
+    return (Say(text),)
 
 
 def _link(task: Task) -> str:

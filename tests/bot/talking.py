@@ -133,7 +133,9 @@ class World:
     def work(self, most: int = 100) -> int:
         """Do what waits, one job after the other, as a worker would; gives how many."""
         done = 0
-        self.services.receipts.pass_on("test", follow_up.teller(self.jobs))
+        self.services.receipts.pass_on(
+            "test", follow_up.teller(self.talk.notify, self.services.aftermath)
+        )
         told = news.functions(self.conversations, self.outbox, self.services.texts)
         functions = {**self.talk.functions(), **told}
         while done < most:

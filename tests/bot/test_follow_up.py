@@ -1,55 +1,113 @@
-"""What follows a verification: its receipt becomes a job, in a thread beside a worker's others."""
+"""What follows a verification: receipts are passed on in a thread beside a worker's others."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
+import pytest
 import redis
 
 from bot import follow_up
+from bot.follow_up import Tell
+from credentials.cases import Kind
+from credentials.errors import UnavailableError
+from credentials.patterns import BUSY
 from credentials.receipts import Receipt, Receipts
+from credentials.services import Services
 from tests.bot.talking import World, make_world
 from tests.credentials.issuer import CONSENTS, person
 from tests.product.actors import wait_until
 
 
-def scanned(world: World) -> None:
+@pytest.fixture
+def world(database: redis.Redis, redis_url: str) -> World:
+    return make_world(database, redis_url)
+
+
+def scanned(world: World, times: int = 1) -> None:
     """A holder's card is scanned in a cafe."""
     holder = world.phone().holder
     world.services.cards.issue(holder, person(), CONSENTS, evidence={})
-    code = world.services.cards.mint(holder).code
-    world.services.verifications.verify(world.verifier(), "", code, "internet_cafe")
+    verifier = world.verifier()
+    for _ in range(times):
+        code = world.services.cards.mint(holder).code
+        world.services.verifications.verify(verifier, "", code, "internet_cafe")
 
 
-def test_a_thread_makes_jobs_of_receipts_until_it_is_told_to_stop(
-    database: redis.Redis, redis_url: str
-) -> None:
-    world, stop = make_world(database, redis_url), threading.Event()
-    thread = follow_up.start_receipts(world.jobs, world.services.receipts, stop)
-    scanned(world)
-    assert wait_until(lambda: world.waiting("talk") == 1, 10)
-    assert wait_until(lambda: world.services.receipts.figures()[0] == 0, 10)
+def teller(world: World) -> Tell:
+    return follow_up.teller(world.talk.notify, world.services.aftermath)
+
+
+def waiting(services: Services) -> int:
+    return services.receipts.figures()[0]
+
+
+def test_a_thread_tells_until_it_is_told_to_stop(world: World) -> None:
+    stop = threading.Event()
+    thread = follow_up.start_receipts(world.services.receipts, teller(world), stop)
+    scanned(world, times=3)
+    assert wait_until(lambda: waiting(world.services) == 0, 10)
     stop.set()
     thread.join(5)
     assert not thread.is_alive()
+    assert world.phone().hears().count("海景酒店") == 3
 
 
-def test_the_same_receipt_twice_is_told_once(database: redis.Redis, redis_url: str) -> None:
-    world = make_world(database, redis_url)
+def test_the_same_receipt_twice_is_told_once(world: World) -> None:
     scanned(world)
-    tell = follow_up.teller(world.jobs)
+    tell = teller(world)
 
-    def tell_twice(receipt: Receipt) -> None:
-        tell(receipt)
-        tell(receipt)
+    def tell_twice(receipts: Sequence[Receipt]) -> None:
+        tell(receipts)
+        tell(receipts)
 
     world.services.receipts.pass_on("one", tell_twice)
-    assert world.waiting("talk") == 2
     assert world.phone().hears().count("海景酒店") == 1
 
 
-def test_a_thread_outlives_a_redis_that_is_out(database: redis.Redis, redis_url: str) -> None:
-    world, stop = make_world(database, redis_url), threading.Event()
+def test_a_receipt_that_cannot_be_told_holds_up_no_other(world: World) -> None:
+    scanned(world, times=3)
+    seen: list[str] = []
+
+    def notify(receipt: Receipt) -> None:
+        seen.append(receipt.decided.verification_id)
+        if len(seen) == 2:
+            raise KeyError("chat.receipt")
+        world.talk.notify(receipt)
+
+    tell = follow_up.teller(notify, world.services.aftermath)
+    assert world.services.receipts.pass_on("one", tell) == 3
+    assert waiting(world.services) == 0
+    assert world.phone().hears().count("海景酒店") == 2
+
+
+def test_while_nothing_can_be_promised_all_of_them_wait(world: World) -> None:
+    scanned(world, times=2)
+
+    def notify(receipt: Receipt) -> None:
+        raise UnavailableError(what="jobs", why="full")
+
+    tell = follow_up.teller(notify, world.services.aftermath)
+    assert world.services.receipts.pass_on("one", tell) == 0
+    assert waiting(world.services) == 2
+    assert world.phone().hears() == ""
+
+
+def test_the_look_for_patterns_follows_though_nobody_can_be_told(world: World) -> None:
+    scanned(world, times=BUSY)
+
+    def notify(receipt: Receipt) -> None:
+        raise KeyError("chat.receipt")
+
+    tell = follow_up.teller(notify, world.services.aftermath)
+    while world.services.receipts.pass_on("one", tell):
+        pass
+    assert [case.kind for case in world.services.cases.waiting()] == [Kind.BUSY_DESK]
+
+
+def test_a_thread_outlives_a_redis_that_is_out(world: World) -> None:
+    stop = threading.Event()
 
     class Troubled(Receipts):
         calls = 0
@@ -61,8 +119,9 @@ def test_a_thread_outlives_a_redis_that_is_out(database: redis.Redis, redis_url:
             return super().pass_on(*arguments)  # type: ignore[arg-type]
 
     troubled = Troubled(world.services.verifications._store, world.services.sealer)
-    thread = follow_up.start_receipts(world.jobs, troubled, stop)
+    thread = follow_up.start_receipts(troubled, teller(world), stop)
     scanned(world)
-    assert wait_until(lambda: world.waiting("talk") == 1, 10)
+    assert wait_until(lambda: waiting(world.services) == 0, 10)
     stop.set()
     thread.join(5)
+    assert world.phone().hears().count("海景酒店") == 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ ALICE = Holder("wechat", "oAlice")
 BOB = Holder("wechat", "oBob")
 BUSY = PlatformUnavailableError("busy")
 CLOSED = NotDeliveredError(45015, "response out of time limit")
+GONE = UnreachableError("40003: invalid openid", 40003)
 
 
 class Scripted:
@@ -41,7 +43,7 @@ class Scripted:
         self.noticed: list[Reply] = []
         self.notices = False
         self.received: list[tuple[str, Reply]] = []
-        self.failures: list[ChannelError] = []
+        self.failures: list[Exception] = []
         self.before: Callable[[], object] = lambda: None
 
     def send(self, openid: str, reply: Reply) -> None:
@@ -315,6 +317,29 @@ class TestTogether:
         database.delete(f"{ALICE.tag}:outbox:lock")
         post.deliver()
         assert post.channel.words() == ["one"]
+
+    def test_whoever_lost_the_lock_strikes_off_what_was_sent_and_leaves_the_rest(
+        self, post: Post, database: redis.Redis
+    ) -> None:
+        post.put("one", "two")
+        lock = f"{ALICE.tag}:outbox:lock"
+        post.channel.before = lambda: database.set(lock, b"another worker", px=40_000)
+        post.deliver()
+        assert post.channel.words() == ["one"]
+        assert database.llen(f"{ALICE.tag}:outbox") == 1
+        assert database.get(lock) == b"another worker"
+        assert post.jobs[-1] == ("deliver", module.BUSY_WAIT, ALICE)
+
+    def test_the_lock_is_given_back_however_a_delivery_ends(
+        self, post: Post, database: redis.Redis
+    ) -> None:
+        for failure in (None, BUSY, CLOSED, GONE, ValueError("a fault of ours")):
+            post.channel.failures = [failure] if failure else []
+            post.put(str(failure))
+            with contextlib.suppress(ValueError):
+                post.deliver()
+            assert not database.exists(f"{ALICE.tag}:outbox:lock"), failure
+            database.delete(f"{ALICE.tag}:outbox")
 
     def test_what_nobody_delivers_is_found(self, post: Post) -> None:
         post.put("one")

@@ -174,7 +174,7 @@ class Issuer:
     @property
     def receipts(self) -> list[Receipt]:
         """What holders were told, oldest first."""
-        self.waiting.pass_on("test", self._told.append)
+        self.waiting.pass_on("test", self._told.extend)
         return self._told
 
     def issue(self, who: Person, openid: str = "oAnna") -> Card:

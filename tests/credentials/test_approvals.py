@@ -48,7 +48,7 @@ def test_a_hotel_waits_and_both_see_the_same_number(phone: Phone, desk: Desk) ->
     assert "id_number" in waiting.fields
     assert waiting.expires_at == answer.expires_at
     assert waiting.expires_at - answer.verified_at == pytest.approx(60)
-    assert phone.issuer.receipts[-1].state is State.AWAITING_HOLDER
+    assert phone.issuer.receipts[-1].decided.state is State.AWAITING_HOLDER
     assert phone.issuer.receipts[-1].number == answer.number
 
 

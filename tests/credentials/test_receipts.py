@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import pytest
@@ -43,9 +44,9 @@ def test_each_is_given_to_one_reader_and_struck_off(phone: Phone, desk: Desk) ->
     first = desk.scan(phone.show(), "internet_cafe")
     second = desk.scan(phone.show(), "hotel")
     told: list[Receipt] = []
-    assert another(phone.issuer).pass_on("one", told.append) == 2
-    assert another(phone.issuer).pass_on("two", told.append) == 0
-    assert [(each.verification_id, each.state) for each in told] == [
+    assert another(phone.issuer).pass_on("one", told.extend) == 2
+    assert another(phone.issuer).pass_on("two", told.extend) == 0
+    assert [(each.decided.verification_id, each.decided.state) for each in told] == [
         (first.verification_id, State.ACCEPTED),
         (second.verification_id, State.AWAITING_HOLDER),
     ]
@@ -60,14 +61,14 @@ def test_what_a_killed_worker_had_read_is_passed_on_by_another(phone: Phone, des
     class KilledError(BaseException):
         pass
 
-    def die(_: Receipt) -> None:
+    def die(_: Sequence[Receipt]) -> None:
         raise KilledError
 
     with pytest.raises(KilledError):
         another(phone.issuer).pass_on("dead", die)
     told: list[Receipt] = []
-    assert another(phone.issuer).pass_on("alive", told.append) == 1
-    assert [each.verification_id for each in told] == [answer.verification_id]
+    assert another(phone.issuer).pass_on("alive", told.extend) == 1
+    assert [each.decided.verification_id for each in told] == [answer.verification_id]
 
 
 @pytest.mark.usefixtures("impatient")
@@ -76,7 +77,7 @@ def test_while_the_broker_is_out_they_wait(phone: Phone, desk: Desk) -> None:
     desk.scan(phone.show(), "internet_cafe")
     reader = another(phone.issuer)
 
-    def out(_: Receipt) -> None:
+    def out(_: Sequence[Receipt]) -> None:
         raise UnavailableError(what="jobs", why="full")
 
     assert reader.pass_on("one", out) == 0
@@ -84,7 +85,7 @@ def test_while_the_broker_is_out_they_wait(phone: Phone, desk: Desk) -> None:
     assert length == 2
     assert age_s >= 0
     told: list[Receipt] = []
-    assert reader.pass_on("one", told.append) == 2
+    assert reader.pass_on("one", told.extend) == 2
 
 
 def test_beyond_the_bound_the_scan_stands_and_nobody_is_told(

@@ -46,6 +46,6 @@ def test_receipts_wait_until_they_are_passed_on(services: Services) -> None:
     code = services.cards.mint(holder).code
     services.verifications.verify(verifier, "Desk 2", code, "internet_cafe")
     assert services.receipts.figures()[0] == 1
-    assert services.receipts.pass_on("one", told.append) == 1
-    assert services.receipts.pass_on("two", told.append) == 0
-    assert [(receipt.holder, receipt.desk) for receipt in told] == [(holder, "Desk 2")]
+    assert services.receipts.pass_on("one", told.extend) == 1
+    assert services.receipts.pass_on("two", told.extend) == 0
+    assert [(receipt.holder, receipt.decided.desk) for receipt in told] == [(holder, "Desk 2")]

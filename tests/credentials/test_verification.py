@@ -38,8 +38,8 @@ def test_the_holder_is_told_at_once(phone: Phone, desk: Desk) -> None:
     answer = desk.scan(phone.show(), "internet_cafe")
     (receipt,) = phone.issuer.receipts
     assert receipt.holder == phone.holder
-    assert receipt.verification_id == answer.verification_id
-    assert (receipt.verifier, receipt.desk) == ("Seaside Hotel", "Front desk")
+    assert receipt.decided.verification_id == answer.verification_id
+    assert (receipt.verifier, receipt.decided.desk) == ("Seaside Hotel", "Front desk")
     assert set(receipt.fields) == CAFE
 
 

@@ -14,7 +14,7 @@ def test_nothing_leaks_in_half_a_minute_of_mixed_load() -> None:
     for what in (
         "descriptors they grow by",
         "keys without an end grow by",
-        "jobs that wait grow by",
+        "receipts and jobs that wait grow by",
     ):
         assert found[what].holds, found[what]
     assert found["answers of 5xx"].found == 0

@@ -120,7 +120,7 @@ class Office:
     @property
     def receipts(self) -> list[Receipt]:
         """What holders were told, oldest first."""
-        self.services.receipts.pass_on("test", self._told.append)
+        self.services.receipts.pass_on("test", self._told.extend)
         return self._told
 
     def phone(self, sequence: int = 1, name: str = "张三丰", **other: object) -> Phone:

@@ -71,7 +71,7 @@ def test_a_denial_says_what_to_say_and_do(phone: Phone, desk: Person) -> None:
 
 def test_the_holder_reads_the_desks_own_name(office: Office, phone: Phone, desk: Person) -> None:
     desk.scan(phone.show(), desk="Bank of Elsewhere")
-    assert [receipt.desk for receipt in office.receipts] == ["前台 1"]
+    assert [receipt.decided.desk for receipt in office.receipts] == ["前台 1"]
 
 
 def test_staff_without_a_desk_name_it_on_the_page(
@@ -80,7 +80,7 @@ def test_staff_without_a_desk_name_it_on_the_page(
     staff = office.staff(software.verifier, "roaming", desk="").sign_in()
     assert 'id="desk-field"' in staff.see("/desk").text
     staff.scan(phone.show(), desk="Bar")
-    assert [receipt.desk for receipt in office.receipts] == ["Bar"]
+    assert [receipt.decided.desk for receipt in office.receipts] == ["Bar"]
     assert len(staff.ask("GET", "/desk/today?desk=Bar").get_json()["rows"]) == 1
 
 

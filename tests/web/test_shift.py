@@ -7,8 +7,8 @@ import datetime
 import pytest
 
 from credentials.cases import Kind
-from credentials.model import State
-from credentials.patterns import BUSY, DENIALS, Decided, Patterns
+from credentials.model import Decided, State
+from credentials.patterns import BUSY, DENIALS, Patterns
 from credentials.short_codes import digits_of
 from credentials.store import Store
 from tests.web.office import Office, Person, Phone, Software, outcome
