@@ -22,9 +22,11 @@ REGISTRY_ATTEMPTS: Final = 10
 DAY_SECONDS: Final = 24 * 3600.0
 CHALLENGE_SECONDS: Final = 120
 LIVE_STATUSES: Final = frozenset({Status.PENDING, Status.ACTIVE, Status.FROZEN})
-CARD_PROBLEMS: Final = frozenset(
-    {"missing_name", "missing_id_number", "id_number_checksum", "birth_differs", "sex_differs"}
-)
+CARD_PROBLEMS: Final = frozenset({"missing_name", "missing_id_number", "id_number_checksum"})
+CARD_DIFFERS: Final = frozenset({"birth_differs", "sex_differs"})
+DOUBTFUL: Final = "（?）"  # stands after what was not read surely, in every language
+UNREAD: Final = "—"
+FORGOTTEN: Final[dict[str, object]] = {"card_face": None, "shown": None}
 UNSAFE_NONE: Final = "unsafe-none"
 # The card's portrait is small, printed and up to twenty years old: only a face that is clearly
 # another one counts, by dlib's own bound.
@@ -71,10 +73,10 @@ def check_registry(task: Task) -> Outcome:  # noqa: PLR0911 - one for each answe
         return Outcome("outside")
     other = services.cards.find(person.id_number)
     if _another_on_the_card(task, person):
-        return Outcome("card_differs", {"card_face": None})
+        return Outcome("card_differs", FORGOTTEN)
     if other is not None and other.holder != task.holder and other.status in LIVE_STATUSES:
-        return Outcome("taken", {"card_face": None})
-    return Outcome("passed", {"card_face": None})
+        return Outcome("taken", FORGOTTEN)
+    return Outcome("passed", FORGOTTEN)
 
 
 @outcomes("one_photo", "challenge", "no_consent")
@@ -101,10 +103,11 @@ def choose_face_check(task: Task) -> Outcome:
 
 @outcomes("read", "back", "poor", "too_young", "gone", "unavailable")
 def read_card(task: Task) -> Outcome:  # noqa: PLR0911 - one for each way it can end
-    """Name and ID number from a photo of the ID card, to be shown back and confirmed.
+    """Name and ID number from a photo of the ID card; all that was read is shown back.
 
     Only what agrees with itself is shown: birth date and sex on the card with the number, the
-    number with its check character.
+    number with its check character. Sex, ethnicity, birth and address are shown to be confirmed
+    and kept no longer than the question: what counts of them is what the registry says.
     """
     try:
         data = task.fetch(str(task.given["card_photo"]), photo.MAX_BYTES)
@@ -117,6 +120,8 @@ def read_card(task: Task) -> Outcome:  # noqa: PLR0911 - one for each way it can
         return Outcome("back", {"card_photo": None})
     if set(reading.problems) & CARD_PROBLEMS:
         return _unread(f"chat.card_photo.{reading.advice[0] if reading.advice else 'focus'}")
+    if set(reading.problems) & CARD_DIFFERS:
+        return _unread("chat.card_photo.differs")
     today = datetime.datetime.fromtimestamp(task.now, CHINA).date()
     try:
         name = names.parse(reading.fields["name"].value)
@@ -127,7 +132,9 @@ def read_card(task: Task) -> Outcome:  # noqa: PLR0911 - one for each way it can
         return Outcome("too_young", {"card_photo": None}, values={"age": LEAST_AGE})
     given: dict[str, object] = {"name": name, "id_number": number.value, "card_photo": None}
     given["card_face"] = _face_on(task, reading)
-    return Outcome("read", {**given, "shown": {"name": name, "id_number": number.value}})
+    return Outcome(
+        "read", {**given, "shown": {each: _shown(reading, each) for each in id_card.FRONT}}
+    )
 
 
 def enrol_page(task: Task) -> str:
@@ -158,6 +165,14 @@ def _another_on_the_card(task: Task, person: Person) -> bool:
         return False  # the face step says so
     shown = encode.unpack(base64.b64decode(str(packed)))
     return compare.distance(shown, registered) > CARD_FACE
+
+
+def _shown(reading: id_card.Reading, name: str) -> str:
+    """A field as it is shown back: marked where the reading was not sure."""
+    field = reading.fields.get(name)
+    if field is None:
+        return UNREAD
+    return field.value + (DOUBTFUL if f"doubtful_{name}" in reading.problems else "")
 
 
 def _unread(advice: str) -> Outcome:

@@ -73,7 +73,6 @@
       if (fresh || drawing.hidden) {
         drawing.src = "/enrol/gestures/" + state.gesture + ".png";
         drawing.hidden = false;
-        camera.classList.remove("good");
       }
     } else if (state.step === "photo") {
       find("asked").textContent = words["enrol.hint.photo"];
@@ -81,7 +80,7 @@
       find("left").textContent = "";
     }
     find("shoot").hidden = !(stream && state.step === "photo");
-    find("start").hidden = Boolean(stream);
+    if (find("start")) find("start").hidden = Boolean(stream);
     const ahead = find("ahead");
     ahead.hidden = !state.ahead;
     ahead.textContent = state.ahead ? say("enrol.ahead", state) : "";
@@ -102,16 +101,24 @@
       stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { facingMode: "user", width: { ideal: 1280 }, height: { ideal: 960 } } });
     } catch (error) {
       stream = null;
-      say_hint("");
-      tell(words["enrol.no_camera"]);
-      find("upload").classList.add("main");
+      without_camera();
       return;
     }
     tell("");
+    camera.hidden = false;
     video.srcObject = stream;
     await video.play().catch(() => {});
     show(state);
     watch();
+  }
+
+  /* No empty picture then, and the files are the one main way; whoever allows it may try again. */
+  function without_camera() {
+    say_hint("");
+    tell(words["enrol.no_camera"]);
+    camera.hidden = true;
+    find("start").classList.remove("main");
+    find("upload").classList.add("main");
   }
 
   function stop() {
@@ -215,7 +222,7 @@
     }
   }
 
-  find("start").addEventListener("click", start);
+  find("start").addEventListener("click", start); // taken away below where there can be no camera
   find("shoot").addEventListener("click", async () => upload(await picture()));
   find("file").addEventListener("change", (event) => { upload(event.target.files[0]); event.target.value = ""; });
   setInterval(() => {
@@ -225,8 +232,8 @@
   window.addEventListener("pagehide", stop);
 
   if (!(navigator.mediaDevices && navigator.mediaDevices.getUserMedia)) {
-    find("start").disabled = true;
-    tell(words["enrol.no_camera"]);
+    without_camera();
+    find("start").remove();
   } else {
     say_hint("start");
   }

@@ -119,11 +119,13 @@ class TestCardPhoto:
         phone.say("同意")
         return phone
 
-    def photo(self, person: Person, *, back: bool = False, face: str = "") -> bytes:
+    def photo(
+        self, person: Person, *, back: bool = False, face: str = "", wrong_sex: bool = False
+    ) -> bytes:
         number = person.id_number
         card = drawing.MadeUpCard(
             name=person.name,
-            sex="男" if int(number[16]) % 2 else "女",
+            sex="男" if (int(number[16]) % 2 == 1) is not wrong_sex else "女",
             birth=(int(number[6:10]), int(number[10:12]), int(number[12:14])),
             id_number=number,
         )
@@ -146,9 +148,24 @@ class TestCardPhoto:
         told = asked.hears()
         assert "张晓明" in told
         assert person.id_number in told
+        for field in ("汉", person.id_number[6:10] + "-", "南沙区进港大道12号3栋402房"):
+            assert field in told
+        assert "（?）" not in told
         assert "“是”或“否”" not in told
         assert "登记机关" in asked.say("是")
         assert "动作" in asked.hears()
+
+    def test_what_only_was_shown_is_kept_no_longer(self, asked: Phone, world: World) -> None:
+        asked.send_photo(self.photo(world.register(name="张晓明")))
+        asked.hears()
+        asked.say("是")
+        asked.hears()
+        assert "进港大道" not in str(world.conversations.look(asked.holder).given)
+
+    def test_a_card_that_contradicts_itself(self, asked: Phone, world: World) -> None:
+        asked.send_photo(self.photo(world.register(name="张晓明"), wrong_sex=True))
+        assert "与号码对不上" in asked.hears()
+        assert asked.step() == "name"
 
     def test_what_is_wrong_is_typed_instead(self, asked: Phone, world: World) -> None:
         asked.send_photo(self.photo(world.register(name="张晓明")))

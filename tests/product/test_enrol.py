@@ -26,6 +26,12 @@ HOPPER, COLLINS = CITIZENS
 SLOW = 180.0  # a whole film and three looks, on a busy machine
 RATE = 4
 SECONDS_EACH = 4
+# What the page said when its guide was seen green before the next gesture: for a paint at least.
+WATCHING = """() => new MutationObserver(() => requestAnimationFrame(() => {
+  const capture = document.getElementById("capture");
+  if (!capture.hidden && document.getElementById("camera").classList.contains("good"))
+    window.turnedGood = document.getElementById("hint").textContent;
+})).observe(document.getElementById("camera"), { attributes: true })"""
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +130,8 @@ def test_without_a_camera_files_are_sent(
         with page_of(playwright, product, phone) as page:
             page.get_by_role("button", name="打开摄像头").click()
             expect(page.locator("#told")).to_contain_text("没有可用的摄像头")
+            expect(page.locator("#camera")).to_be_hidden()  # no empty picture
+            expect(page.locator(".acts .main:visible")).to_have_text("选择照片或视频")  # one main way
             if _sent_files(page, count, tmp_path):
                 ready = page.get_by_role("heading", name="证件已可使用")
                 expect(ready).to_be_visible(timeout=SLOW * 1000)
@@ -157,8 +165,10 @@ def test_the_camera_takes_the_pictures_by_itself(
     ]
     film = filmed(tmp_path / "camera.y4m", pictures)
     with page_of(playwright, product, phone, film) as page:
+        page.evaluate(WATCHING)
         page.get_by_role("button", name="打开摄像头").click()
         expect(page.get_by_role("heading", name="证件已可使用")).to_be_visible(timeout=SLOW * 1000)
+        assert page.evaluate("window.turnedGood") == "好，已拍下"
     phone.wait_for("办好了", seconds=SLOW)
 
 
