@@ -51,6 +51,7 @@ LONG_LINE: Final = 3  # so many jobs before one's own, and the place is told
 QUIET: Final = "page"  # in `Turn.extra`: it came from a page, which shows the answer itself
 UNAVAILABLE: Final = Outcome("unavailable")
 IN_REVIEW: Final = frozenset({"in_review", "upgrade_in_review"})
+TOLD_WORKS: Final = (FACE_WORKS | IN_REVIEW) - {"card_photo"}  # on the page, too
 ERASED: Final = "chat.delete.erased"
 HEARD_IN_HELP: Final = frozenset({"freeze", "approve", "deny", "deny_and_freeze"})
 """What a person's word still does while an operator has the talk: what cannot wait."""
@@ -153,8 +154,11 @@ class Talk:
             move = self._work_off(move)
             replies = self._render(move)
             self._outbox.put(holder, replies, f"job:{job_id}")
-            if name in FACE_WORKS | IN_REVIEW:
-                self._services.frames.tell(holder, job_id, _text_of(replies))
+            if name in TOLD_WORKS and move.lines:
+                # The result alone: the page asks the next question in its own way.
+                language = move.conversation.language or DEFAULT_LANGUAGE
+                words = self._sentence(language, move.lines[0])
+                self._services.frames.tell(holder, job_id, words)
             self._start_jobs(move, job_id)
             self._keep(taken, move, answered(replies, conversation, now))
             leaving.done = True

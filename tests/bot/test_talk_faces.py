@@ -80,6 +80,9 @@ class TestChallenge:
             asked.send_photo(doing(gesture, GRACE))
         assert "还可以再试 4 次" in asked.hears()
         assert world.services.cards.of(asked.holder) is None
+        _, on_the_page = world.services.frames.last_told(asked.holder)
+        assert "还可以再试 4 次" in on_the_page
+        assert "第 1/" not in on_the_page  # the page shows the next gesture in its own way
 
     def test_after_two_minutes_new_gestures_are_asked(self, world: World, asked: Phone) -> None:
         asked.send_photo(selfie())
@@ -160,6 +163,7 @@ class TestCardPhoto:
         asked.hears()
         asked.say("是")
         asked.hears()
+        assert world.services.frames.last_told(asked.holder) == ("", "")
         assert "进港大道" not in str(world.conversations.look(asked.holder).given)
 
     def test_a_card_that_contradicts_itself(self, asked: Phone, world: World) -> None:

@@ -131,7 +131,7 @@ def test_without_a_camera_files_are_sent(
             page.get_by_role("button", name="打开摄像头").click()
             expect(page.locator("#told")).to_contain_text("没有可用的摄像头")
             expect(page.locator("#camera")).to_be_hidden()  # no empty picture
-            expect(page.locator(".acts .main:visible")).to_have_text("选择照片或视频")  # one main way
+            expect(page.locator(".acts .main:visible")).to_have_text("选择照片或视频")
             if _sent_files(page, count, tmp_path):
                 ready = page.get_by_role("heading", name="证件已可使用")
                 expect(ready).to_be_visible(timeout=SLOW * 1000)
