@@ -129,11 +129,14 @@ def export(opener: Opener, file: Path) -> None:
         draft = file.with_name(f".{file.name}.draft")
         with contextlib.ExitStack() as stack:
             stack.callback(draft.unlink, missing_ok=True)
-            with draft.open("wb") as out:
-                out.writelines(_counted(archives, bar := _Counter()))
-            entries = bar.count
-            beside = archives.sign(draft, file)
-            draft.replace(file)
+            try:
+                with draft.open("wb") as out:
+                    out.writelines(_counted(archives, bar := _Counter()))
+                entries = bar.count
+                beside = archives.sign(draft, file)
+                draft.replace(file)
+            except OSError as error:
+                raise click.ClickException(f"{file}: {error.strerror or error}") from error
     click.echo(f"{entries} entries in {file}, signed in {beside.name}")
 
 

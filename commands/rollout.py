@@ -32,6 +32,13 @@ def _prefixes(
         raise click.BadParameter(sentence(error)) from error
 
 
+def _prefix(_context: click.Context, _argument: click.Parameter, value: str) -> str:
+    try:
+        return checked([value])[0] if value else ""
+    except RolloutError as error:
+        raise click.BadParameter(sentence(error)) from error
+
+
 @rollout.command("set")
 @click.argument("prefixes", nargs=-1, callback=_prefixes)
 @click.pass_obj
@@ -56,7 +63,7 @@ def set_prefixes(opener: Opener, prefixes: tuple[str, ...]) -> None:
 
 
 @rollout.command("waiting")
-@click.argument("prefix", default="")
+@click.argument("prefix", default="", callback=_prefix)
 @click.pass_obj
 def waiting(opener: Opener, prefix: str) -> None:
     """Print how many wait for each division that begins with PREFIX, as one JSON object."""

@@ -47,6 +47,12 @@ def begins(phone: Phone, person: Person) -> None:
     kiosk.reads(services.upgrades.binding_code(phone.holder).digits, person)
 
 
+def test_whoever_asks_again_is_told_only_what_is_left(phone: Phone) -> None:
+    told = phone.say("升级") + phone.hears()
+    assert "还需要：面容。" in told
+    assert "第 1/" in told
+
+
 def level(phone: Phone) -> Level:
     return phone.world.services.upgrades.identity(phone.holder).level
 

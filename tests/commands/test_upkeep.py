@@ -67,11 +67,23 @@ def test_archive_verify_export_and_check(shell: Shell, card: str, var_dir: Path)
     assert "public_key" in shell.runs("audit", "key")
 
 
+def test_an_export_to_nowhere_is_refused_with_a_sentence(shell: Shell, var_dir: Path) -> None:
+    file = var_dir / "nowhere" / "all.jsonl"
+    refused = shell.is_refused("audit", "export", str(file), status=1)
+    assert f"Error: {file}: No such file or directory" in refused
+    assert not file.parent.exists()
+
+
 def test_a_lost_archive_is_told(shell: Shell, card: str, var_dir: Path) -> None:
     shell.runs("audit", "archive", "--all")
     (var_dir / "audit" / "000001.jsonl").unlink()
     assert "is removed" in shell.is_refused("audit", "verify", status=1)
     assert "each in its place" in shell.runs("audit", "verify", "--live-only")
+
+
+@pytest.mark.parametrize("prefix", ["zz", "44*", "4401150", "44,31", "四四"])
+def test_who_waits_where_no_division_is(shell: Shell, prefix: str) -> None:
+    assert "1 to 6 digits" in shell.is_refused("rollout", "waiting", prefix)
 
 
 def test_who_waits_is_counted(shell: Shell) -> None:
