@@ -90,6 +90,7 @@ from web import (
     mini,
     offline,
     pages,
+    proxies,
     reviews,
     scan,
     sessions,
@@ -258,6 +259,7 @@ def create_app(settings: Settings) -> Flask:
         count=measures.count,
         broken=functools.partial(pages.broken, services.texts),
     )
+    proxies.trust(app, settings.trusted_proxies)
     return app
 
 

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     master_keys: CommaList = ()
     rollout: CommaList = ()
     liveness: Literal["challenge", "unsafe-none"] = "challenge"
+    trusted_proxies: int = Field(
+        default=0, ge=0, le=10, description="in front; each adds to X-Forwarded-For"
+    )
     web_workers: int = Field(default=0, ge=0, description="0: one for each core")
     face_workers: int = Field(default=0, ge=0, description="0: one for each core to spare")
     alert_webhook: str = ""

@@ -199,6 +199,39 @@ def test_no_token_for_anything_else(
     assert code_of(browser.post("/mini/login", json=body)) == (status, code)
 
 
+def test_who_signs_in_too_often_keeps_nobody_else_out(
+    browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mini, "LOGINS_PER_ADDRESS", 3)
+
+    def tries(address: str, code: str) -> tuple[int, str]:
+        answer = browser.post(
+            "/mini/login", json={"js_code": code}, environ_base={"REMOTE_ADDR": address}
+        )
+        return answer.status_code, answer.get_json().get("code", "")
+
+    guesses = [tries("203.0.113.7", "made-up") for _ in range(5)]
+    assert guesses == [(401, "unauthenticated")] * 3 + [(429, "too_many_requests")] * 2
+    assert tries("203.0.113.7", "code-of-x") == (429, "too_many_requests")
+    assert tries("203.0.113.8", "code-of-x") == (200, "")
+
+
+def test_refused_tries_of_one_address_take_nothing_of_what_all_may(
+    browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mini, "LOGINS_PER_ADDRESS", 2)
+    monkeypatch.setattr(mini, "LOGINS_PER_MINUTE", 3)
+    statuses = [
+        browser.post(
+            "/mini/login",
+            json={"js_code": "code-of-x"},
+            environ_base={"REMOTE_ADDR": f"203.0.113.{host}"},
+        ).status_code
+        for host in (7, 7, 7, 7, 8, 9)
+    ]
+    assert statuses == [200, 200, 429, 429, 200, 429]
+
+
 def test_a_silent_platform(browser: FlaskClient, small: Small, platform: Platform) -> None:
     platform.is_up = False
     assert code_of(browser.post("/mini/login", json={"js_code": "code-of-x"})) == (
