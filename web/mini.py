@@ -229,11 +229,13 @@ class MiniProgramViews:
     def problem(self, error: CredentialError) -> Response:
         """A refusal as problem+json, by its code."""
         log.info("mini_refused", code=error.code, path=request.path)
-        key = f"error.{error.code}"
         texts = self.services.texts
+        # What cannot be read here is a program's request, not a code that somebody scanned.
+        key = f"error.{error.code}{'.request' if error.code == 'malformed' else ''}"
         sentence = texts.say(pages.language(), key if key in texts else "error.unavailable")
         answer = pages.problem(pages.status_of(error), error.code, sentence)
-        body = {**answer.get_json(), **_helpful(error.details)}
+        said = {"detail": sentence, "instance": request.path}
+        body = {**answer.get_json(), **said, **_helpful(error.details)}
         answer.set_data(json.dumps(body, ensure_ascii=False))
         return answer
 

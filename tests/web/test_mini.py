@@ -19,6 +19,7 @@ from tests.credentials.issuer import PIN, person, ring
 from tests.credentials.kiosk import Kiosk
 from tests.web.office import Office, Software
 from web import mini, pages
+from web.bodies import Problem
 
 ADDRESSES = (
     ("GET", "card"), ("GET", "state"), ("GET", "purposes"), ("GET", "history"), ("POST", "code"),
@@ -230,6 +231,24 @@ def test_refused_tries_of_one_address_take_nothing_of_what_all_may(
         for host in (7, 7, 7, 7, 8, 9)
     ]
     assert statuses == [200, 200, 429, 429, 200, 429]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("code", {"purpose": "nonsense"}, "malformed"),
+        ("code", {"purpose": "banking"}, "level_insufficient"),
+        ("approvals/nonsense", {"answer": "approve"}, "unknown_verification"),
+        ("soter/answer", {"json_string": "{}", "json_signature": "eA=="}, "bad_challenge"),
+    ],
+)
+def test_a_refusal_is_as_the_description_says(
+    small: Small, path: str, body: dict[str, str], code: str
+) -> None:
+    refusal = Problem.model_validate(small.sends(path, **body).get_json())
+    assert (refusal.code, refusal.instance) == (code, f"/mini/{path}")
+    assert refusal.detail
+    assert "QR code" not in refusal.detail  # nobody scanned anything
 
 
 def test_a_silent_platform(browser: FlaskClient, small: Small, platform: Platform) -> None:
