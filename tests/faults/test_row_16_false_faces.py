@@ -196,8 +196,8 @@ def test_a_near_copy_of_another_account_s_picture(world: World, phone: Phone) ->
 def test_five_failures_are_a_pause_and_a_human_path(world: World, phone: Phone) -> None:
     told = ""
     for attempt in range(5):
-        # At 6 degrees her turned head is `covered`, which costs no attempt.
-        told = passes(phone, GRACE, tilt=2.5 * attempt - 6)
+        # From 4 degrees on her turned head is `covered`, which costs no attempt.
+        told = passes(phone, GRACE, tilt=1.5 * attempt - 6)
     assert "60 分钟" in told
     assert "人工" in told
     assert "60 分钟" in phone.say("申请")
