@@ -42,7 +42,10 @@ def backup(opener: Opener, file: Path) -> None:
     """Write everything into FILE while the product runs, sealed under the current master key.
 
     The master keys are not in it: without them nobody can read it, and they are kept elsewhere.
+    An earlier backup is replaced, a file of another kind never.
     """
+    if file.exists() and not backups.is_backup(file):
+        raise click.ClickException(f"{file} is there and is no backup; give another name")
     with opened(opener) as services, _told():
         note(services, "backup", str(file.name))
         _shown(backups.save(services.redis, services.keyring, file), "saving")

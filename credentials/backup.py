@@ -94,6 +94,12 @@ def save(database: redis.Redis, keyring: Keyring, path: Path) -> Iterator[Step]:
         draft.unlink(missing_ok=True)
 
 
+def is_backup(path: Path) -> bool:
+    """Whether a file begins as a backup does."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
 def check(keyring: Keyring, path: Path) -> dict[str, int]:
     """Read a whole backup without putting it anywhere: its `keys` and when it was `made` (s).
 

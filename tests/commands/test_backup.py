@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from commands import embedded
+from commands.backup import backup as command
 from commands.backup import stop_again
 from credentials import backup
 from credentials.authority import HttpAuthority
@@ -197,6 +199,21 @@ def test_the_commands_save_destroy_and_restore(tmp_path: Path) -> None:
     assert without.returncode == 1
     assert "master keys" in without.stderr
     assert type_(var, "restore", str(tmp_path / "nowhere")).returncode == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"# Notes", b"CARD-BACKUP-2\n"])
+def test_no_file_of_another_kind_is_replaced(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "README.md"
+    file.write_bytes(content)
+    refused = CliRunner().invoke(command, [str(file)])
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "is no backup; give another name" in refused.stderr
+    assert file.read_bytes() == content
+
+
+def test_an_earlier_backup_may_be_replaced(house: House) -> None:
+    house.saves()
+    assert backup.is_backup(house.file)
 
 
 def test_what_was_stopped_since_is_stopped_again(house: House) -> None:
