@@ -13,7 +13,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks import bytes as sizes
-from benchmarks import cluster, faces, flow, growth, requests, rounds, sealing, sheet, sizing, units
+from benchmarks import (
+    cluster,
+    desk,
+    faces,
+    flow,
+    growth,
+    requests,
+    rounds,
+    sealing,
+    sheet,
+    sizing,
+    units,
+)
 from benchmarks.harness import RESULTS, peer
 from benchmarks.sheet import Sheet
 
@@ -23,6 +35,7 @@ GROUPS: Mapping[str, tuple[str, Callable[[Sheet], None]]] = {
     "sealing": ("seal and unseal", sealing.main),
     "faces": ("a 12-megapixel selfie, a video, an ID card, memory, search", faces.main),
     "flow": ("the console's flow page, and what its figures cost a turn", flow.main),
+    "desk": ("from a code before the camera to the answer on the desk's screen", desk.main),
     "cluster": ("a verification through a 3 + 3 cluster, by processor", cluster.costs),
     "growth": ("a verification among a million cards (some minutes to write them)", growth.main),
     "units": ("processor time of one request of each kind, for the sizing", units.main),
