@@ -76,7 +76,7 @@ def questions(scene: stage.Stage, holders: Sequence[Holder]) -> list[bytes]:
         path = page.split(b" ", 2)[1].decode()
         cookie = page.partition(b"Cookie: ")[2].partition(b"\r\n")[0].decode()
         change = scene.services.cards.change(holder)
-        asked = f"{path.removesuffix('code')}state?change={change}"
+        asked = f"{path.partition('code?')[0]}state?change={change}"
         made.append(get(asked, {"Cookie": cookie}))
     return made
 

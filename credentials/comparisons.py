@@ -7,7 +7,7 @@ agreed is a picture compared, at most three of them, within two minutes. The pic
 for that moment and nowhere else; neither it nor a figure of it is kept. What comes out of it
 helps staff, who decide: it changes nothing by itself.
 
-The steps, each one script (scripts/compare.lua), each but `take` in the credential's audit:
+The steps, each one script (scripts/compare.lua), each but `take` and `end` in the card's audit:
 
  1. ask      by staff, of a verification of theirs that was accepted in the last ten minutes and
              told the portrait; once.                      unknown_verification, already_answered
@@ -15,7 +15,8 @@ The steps, each one script (scripts/compare.lua), each but `take` in the credent
  3. take     before a picture is looked at: it is agreed to, and none too many.
                                                            not_agreed, too_many_requests
  4. finish   what came of it: like, unlike, or unclear (another picture may be taken).
- 5. decide   by staff, with a camera or without: the same person, or not. At any time.
+ 5. decide   by staff, with a camera or without: the same person, or not. At any time; what still
+             waits for the guest is over then, as it is when staff go on to the next guest (end).
 
 | key | holds |
 |---|---|
@@ -132,6 +133,11 @@ class Comparisons:
         asked = self._own(verifier, verification_id)
         kind = "guest_same" if same else "guest_other"
         self._step("decide", verification_id, asked, by=Actor("staff", staff), kind=kind)
+
+    def end(self, verifier: Verifier, verification_id: str) -> None:
+        """Ask no longer, as when staff go on to the next guest."""
+        asked = self._own(verifier, verification_id)
+        self._step("end", verification_id, asked, by=Actor("verifier"))
 
     def look(self, verifier: Verifier, verification_id: str) -> Comparison:
         """How it stands."""

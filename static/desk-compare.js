@@ -12,6 +12,7 @@ export function setUpCompare({ ask, cameraId, refuse }) {
   const words = part.dataset;
   const canvas = document.createElement("canvas");
   let scan = ""; // the verification that is on the screen
+  let asking = false; // the guest's page shows the question
   let stream;
 
   const say = (text) => ($("compare-told").textContent = text);
@@ -38,6 +39,7 @@ export function setUpCompare({ ask, cameraId, refuse }) {
 
   async function askGuest() {
     $("compare-ask").hidden = true;
+    asking = true;
     const mine = scan;
     const ends = performance.now() + LONGEST_MS;
     let told = await send("comparison", { method: "POST" });
@@ -95,6 +97,7 @@ export function setUpCompare({ ask, cameraId, refuse }) {
     if (!told) return;
     stop();
     scan = ""; // what is still on its way says nothing more
+    asking = false;
     if (!same) return refuse();
     for (const button of part.querySelectorAll("button")) button.hidden = true;
     say(words.kept);
@@ -108,12 +111,16 @@ export function setUpCompare({ ask, cameraId, refuse }) {
   return {
     begin(id, portrait) {
       scan = portrait ? id : "";
+      asking = false;
       part.hidden = !portrait;
       for (const button of part.querySelectorAll("button")) button.hidden = button.id === "compare-take";
       part.dataset.outcome = "";
       say("");
     },
     end() {
+      // Let the guest's page go on. If it is lost, the question ends by itself.
+      if (asking) ask(`/desk/verifications/${scan}/comparison`, { method: "DELETE", keepalive: true }).catch(() => {});
+      asking = false;
       scan = "";
       stop();
     },

@@ -7,6 +7,7 @@ request that brings it, one at a time, and is gone with it.
 |---|---|
 | `POST /comparison` | asks the guest, on their phone, whether their face may be compared |
 | `GET /comparison` | how that stands |
+| `DELETE /comparison` | asks no longer: staff go on to the next guest |
 | `POST /comparison/picture` | compares one picture (JPEG), once the guest agreed |
 | `POST /decision` | `{"same": true|false}`: what staff see with their own eyes |
 """
@@ -58,6 +59,13 @@ def register(routes: Blueprint, services: Services) -> None:
     @guarded
     def look_at_comparison(verification_id: str) -> Response:
         """Say how it stands."""
+        return _how_it_stands(services, verification_id)
+
+    @routes.delete("/verifications/<verification_id>/comparison")
+    @guarded
+    def ask_no_longer(verification_id: str) -> Response:
+        """Let the guest's page go on."""
+        services.comparisons.end(office.verifier_of(services), verification_id)
         return _how_it_stands(services, verification_id)
 
     @routes.post("/verifications/<verification_id>/comparison/picture")

@@ -2,7 +2,7 @@
 -- KEYS  1 record · 2 verification · 3 log · 4 head · 5 comparison
 -- ARGV  1 key version · 2 inner key · 3 outer key · 4 credential id
 --       5 body, 6 tag of the entry, or '' and '' where there is nothing to log
---       7 verification id · 8 step: ask, agree, decline, take, finish or decide
+--       7 verification id · 8 step: ask, agree, decline, take, finish, decide or end
 --       9 seconds that the new state lasts · 10 how old a verification may be (µs)
 --       11 most pictures · 12 what came out of it, or ''
 -- Gives {'ok', state} or {'refused', code}.
@@ -50,7 +50,12 @@ if ARGV[5] ~= '' then
   redis.call('HSET', KEYS[1], 'g', append(chain, text(now), ARGV[4], record[3], ARGV[5], ARGV[6]))
   redis.call('HINCRBY', KEYS[1], 'n', 1)
 end
-if step == 'decide' then
+if step == 'decide' or step == 'end' then
+  if waits then -- nobody waits for the guest any more, and their page says so
+    redis.call('HSET', KEYS[5], 'st', 'over')
+    redis.call('HDEL', KEYS[1], 'f')
+    state = 'over'
+  end
   return {'ok', state}
 end
 redis.call('HSET', KEYS[5], 'st', next_state)

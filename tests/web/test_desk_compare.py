@@ -70,6 +70,9 @@ class Guest:
         services = self.phone.services
         services.comparisons.answer(self.phone.holder, self.scan, agrees=agrees)
 
+    def go_on(self) -> TestResponse:
+        return self._send("DELETE", "comparison")
+
     def _send(self, method: str, what: str, **more: object) -> TestResponse:
         path = f"/desk/verifications/{self.scan}/{what}"
         return self.desk.ask(method, path, **more)  # type: ignore[arg-type]
@@ -129,6 +132,43 @@ def test_staff_decide_without_any_camera(office: Office, guest: Guest) -> None:
     assert (case.kind, case.credential_id) == (Kind.OTHER_PERSON, guest.phone.credential_id)
     assert case.verification_id == guest.scan
     assert history(guest.phone)[:2] == ["guest_other", "guest_same"]
+
+
+def test_what_staff_decided_without_the_camera_ends_the_question(
+    office: Office, guest: Guest, hopper: bytes
+) -> None:
+    guest.ask()
+    guest.answer(agrees=True)
+    guest.decide(same=True)
+    assert office.services.comparisons.question(guest.phone.credential_id) is None
+    assert guest.stands()["state"] == "over"
+    assert guest.picture(hopper).get_json()["code"] == "not_agreed"
+    assert guest.ask().get_json()["code"] == "already_answered"
+
+
+class TestTheNextGuest:
+    def test_the_question_ends(self, office: Office, guest: Guest) -> None:
+        guest.ask()
+        assert guest.go_on().get_json()["state"] == "over"
+        assert office.services.comparisons.question(guest.phone.credential_id) is None
+        with pytest.raises(RefusalError, match="too_late"):
+            guest.answer(agrees=True)
+
+    def test_an_answer_stands(self, guest: Guest) -> None:
+        guest.ask()
+        guest.answer(agrees=False)
+        assert guest.go_on().get_json()["state"] == "declined"
+
+    def test_where_nobody_asked_nothing_changes(self, guest: Guest) -> None:
+        assert guest.go_on().get_json()["state"] == ""
+        assert guest.ask().get_json()["state"] == "asked"
+
+    def test_no_other_verifier_ends_it(self, office: Office, guest: Guest) -> None:
+        guest.ask()
+        other = office.services.verifiers.add("Lighthouse Inn", ["hotel"])[0]
+        with pytest.raises(RefusalError, match="unknown_verification"):
+            office.services.comparisons.end(other, guest.scan)
+        assert guest.stands()["state"] == "asked"
 
 
 class TestWithoutConsent:
