@@ -19,6 +19,7 @@ from commands.player.faults import Fault
 from commands.player.game import Rules
 from commands.player.people import players
 
+MOST_GAMES = 6  # a fault that strikes three in ten of a handful of calls may miss them all
 RULES = Rules(rate=20.0, patience=40.0, settle_s=1.0)
 FAULTS = (
     "-1",
@@ -43,12 +44,16 @@ def stage() -> Iterator[Stage]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_nothing_is_lost_or_said_twice(stage: Stage, fault: str) -> None:
-    (found,) = play_all(stage, [fault], 4, RULES)
-    told = found.tally
-    assert (told.lost, told.doubled, found.wrong, list(told.errors)) == ([], [], [], [])
-    assert found.struck
-    assert found.dead == len(told.undelivered)
-    assert bool(found.kept) == (fault == "45047")
+    struck = kept = 0
+    for found in play_all(stage, [fault] * MOST_GAMES, 4, RULES):
+        told = found.tally
+        assert (told.lost, told.doubled, found.wrong, list(told.errors)) == ([], [], [], [])
+        assert found.dead == len(told.undelivered)
+        struck, kept = struck + found.struck, kept + found.kept
+        if struck:
+            break
+    assert struck
+    assert bool(kept) == (fault == "45047")
 
 
 def test_the_ledger_notices_what_does_not_come(stage: Stage) -> None:
