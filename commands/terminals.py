@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
 from commands.context import Opener, note, opened
+from simulator import terminal as kiosk
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group()
@@ -55,3 +59,37 @@ def disable(opener: Opener, terminal_id: str, *, undo: bool) -> None:
         note(services, kind, terminal_id[:40])
         known = services.terminals.disable(terminal_id, disabled=not undo)
     click.echo(f"{known.name} is {'believed again' if undo else 'disabled'}")
+
+
+@terminal.command("read")
+@click.argument("code")
+@click.option("--key", type=FILE, required=True, help="File with what `terminal add` printed.")
+@click.option("--name", required=True, help="On the card that lies on the reader.")
+@click.option("--id-number", required=True, help="On the same card.")
+@click.option("--portrait", type=FILE, required=True, help="The picture in its chip.")
+@click.option(
+    "--finger",
+    type=click.Choice(sorted(kiosk.FINGERS)),
+    default="own",
+    show_default=True,
+    help="Whose finger is pressed.",
+)
+@click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="The product.")
+def read(  # noqa: PLR0917 - one for each option
+    code: str, key: Path, name: str, id_number: str, portrait: Path, finger: str, url: str
+) -> None:
+    """Play a terminal: take the CODE that a holder shows, read a card, sign, and post.
+
+    Prints the product's answer as one JSON object: the level, and what is missing for the next.
+    """
+    try:
+        told = json.loads(key.read_text("utf-8"))
+        played = kiosk.Terminal(url, str(told["terminal_id"]), str(told["private_key"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise click.BadParameter(f"{key} is not what `terminal add` printed") from error
+    person = {"name": name, "id_number": id_number}
+    try:
+        answer = played.read(code, person, portrait.read_bytes(), finger, "en")
+    except kiosk.TerminalError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(answer, ensure_ascii=False))

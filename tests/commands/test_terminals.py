@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from flask import Flask
+from werkzeug.serving import make_server
 
 from credentials.errors import RefusalError
+from credentials.model import Holder
 from credentials.terminals import sign
+from settings import Settings
 from tests.commands.shell import Shell
+from tests.credentials.issuer import CONSENTS, person
+from web import api, pages
+from web import terminal as terminal_api
 
 
 def added(shell: Shell) -> dict[str, str]:
@@ -52,3 +62,102 @@ def test_an_unknown_terminal_cannot_be_disabled(shell: Shell) -> None:
     for terminal_id in ("t000000000000", "x", "{b0001}:log"):
         assert "no such terminal" in shell.is_refused("terminal", "disable", terminal_id, status=1)
     shell.is_refused("terminal", "disable")
+
+
+class Played:
+    """A terminal at the command line, before a product that listens, and a holder at it."""
+
+    def __init__(self, shell: Shell, url: str, folder: Path) -> None:
+        self.shell, self.url = shell, url
+        self.key, self.portrait = folder / "terminal.json", folder / "portrait.jpg"
+        self.added = added(shell)
+        self.key.write_text(json.dumps(self.added))
+        self.portrait.write_bytes(b"what the chip holds")
+        self.holder = Holder("wechat", "oAnna")
+        shell.services.cards.issue(self.holder, person(), CONSENTS, evidence={})
+
+    def code(self) -> str:
+        return self.shell.services.upgrades.binding_code(self.holder).digits
+
+    def words(self, code: str, *more: str) -> tuple[str, ...]:
+        who = person()
+        card = ("--name", who.name, "--id-number", who.id_number, "--portrait", str(self.portrait))
+        return ("terminal", "read", code, "--key", str(self.key), *card, "--url", self.url, *more)
+
+    def refused(self, words: tuple[str, ...]) -> str:
+        """What is said to whoever reads in vain; the product here writes its log beside it."""
+        result = self.shell._type(*words)
+        assert result.exit_code == 1, result.output
+        assert '"level"' not in result.stdout
+        assert "Traceback" not in result.stderr
+        return result.stderr
+
+    @property
+    def bound(self) -> int:
+        """How many bindings the holder's history tells of."""
+        card = self.shell.services.cards.of(self.holder)
+        assert card is not None
+        uses = self.shell.services.cards.history(card.credential_id, 20)
+        return [use.kind for use in uses].count("bound")
+
+
+@pytest.fixture
+def played(shell: Shell, tmp_path: Path) -> Iterator[Played]:
+    app = Flask("card")
+    settings = Settings(_env_file=None, profile="production")  # type: ignore[call-arg]
+    pages.install(app, shell.services, settings)
+    app.register_blueprint(api.blueprint(shell.services))
+    app.register_blueprint(terminal_api.blueprint(shell.services))
+    server = make_server("127.0.0.1", 0, app)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield Played(shell, f"http://127.0.0.1:{server.port}", tmp_path)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_terminal_is_played(played: Played) -> None:
+    told = json.loads(played.shell.runs(*played.words(played.code())))
+    assert told == {"level": "light", "missing": ["face"]}
+    assert played.bound == 2
+
+
+def test_without_a_finger_the_chip_alone_is_bound(played: Played) -> None:
+    told = json.loads(played.shell.runs(*played.words(played.code(), "--finger", "none")))
+    assert set(told["missing"]) == {"fingerprint", "face"}
+
+
+def test_a_played_terminal_is_refused_with_the_products_sentence(played: Played) -> None:
+    code = played.code()
+    said = played.refused(played.words("00000000"))
+    assert "code" in said
+    said = played.refused(played.words(code, "--finger", "other"))
+    assert said.startswith("Error: ")
+    assert played.bound == 0
+
+
+def test_another_card_binds_nothing(played: Played) -> None:
+    words = played.words(played.code(), "--name", "李四")
+    assert played.refused(words).startswith("Error: ")
+    assert played.bound == 0
+
+
+def test_a_disabled_terminal_reads_nothing(played: Played) -> None:
+    played.shell.runs("terminal", "disable", played.added["terminal_id"])
+    assert "Error: " in played.refused(played.words(played.code()))
+    assert played.bound == 0
+
+
+def test_a_product_that_is_not_there_is_said(played: Played) -> None:
+    words = played.words(played.code(), "--url", "http://127.0.0.1:1")
+    assert "does not answer" in played.refused(words)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"terminal_id": "t", "private_key": "AA"}'])
+def test_a_file_that_is_no_key_is_named(played: Played, content: str) -> None:
+    played.key.write_text(content)
+    said = played.shell.is_refused(*played.words(played.code()))
+    assert f"{played.key} is not what `terminal add` printed" in said
