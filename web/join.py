@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from credentials.errors import CredentialError, RefusalError, UnavailableError
 from credentials.organisations import OrganisationError
-from web import office, pages
+from web import office, pages, proxies
 from web.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _ask(services: Services) -> str:
         name: form.get(name, "")
         for name in ("name", "division", "contact", "desk", "username", "password")
     }
-    address = str(request.remote_addr)
+    address = proxies.caller()
     allowance = services.limits.look("join", address, REQUESTS)
     if not allowance.allowed:
         raise RefusalError("too_many_requests")

@@ -38,7 +38,7 @@ from credentials.errors import CredentialError, RefusalError
 from credentials.model import Actor, Card, Holder, Status
 from web import mini_bodies as bodies
 from web import mini_view as view
-from web import pages
+from web import pages, proxies
 
 if TYPE_CHECKING:
     from credentials.keyring import Keyring
@@ -125,7 +125,7 @@ class MiniProgramViews:
         """Find out who is looking."""
         asked = _read(bodies.Login)
         # One address first: what it tries too often takes nothing of what all may.
-        address = str(request.remote_addr)
+        address = proxies.caller()
         for key, limit in ((address, LOGINS_PER_ADDRESS), ("all", LOGINS_PER_MINUTE)):
             if not self.services.limits.attempt("mini_login", key, limit, 60, 5).allowed:
                 raise RefusalError("too_many_requests")

@@ -158,7 +158,7 @@ def problem(status: int, code: str, sentence: str) -> Response:
 
 def wants_json() -> bool:
     """Whether whoever asks is a program rather than a person's browser."""
-    if request.path.startswith("/api/"):
+    if request.path.startswith(("/api/", "/mini/")):
         return True
     accepted = request.accept_mimetypes
     return bool(accepted) and accepted["application/json"] > accepted["text/html"]

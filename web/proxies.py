@@ -1,8 +1,10 @@
-"""Whose request it is, behind servers that pass requests on."""
+"""Whose request it is, behind servers that pass requests on, and as limits count callers."""
 
 from __future__ import annotations
 
-from flask import Flask
+import ipaddress
+
+from flask import Flask, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 
@@ -17,3 +19,19 @@ def trust(app: Flask, proxies: int) -> None:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign] # Flask's own way
             app.wsgi_app, x_for=proxies, x_proto=0
         )
+
+
+def caller() -> str:
+    """Who counts as one caller: an IPv4 address, or the 64 bits of an IPv6 network.
+
+    A customer is given that many addresses at least (RFC 6177, section 2), and would otherwise
+    have as many tries as addresses.
+    """
+    address = request.remote_addr or "-"
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:  # a Unix socket
+        return address
+    if isinstance(known, ipaddress.IPv4Address):
+        return address
+    return str(known.ipv4_mapped or ipaddress.ip_network((known, 64), strict=False))

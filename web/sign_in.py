@@ -15,7 +15,7 @@ from credentials.errors import RefusalError, SignInError
 from credentials.limits import Limits
 from credentials.model import Actor
 from texts import Texts
-from web import pages, second
+from web import pages, proxies, second
 from web.sessions import Sessions, current, name, own_path
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _count(sessions: Sessions, limits: Limits) -> None:
     Raises:
         RefusalError: too_many_requests, when it tries too often.
     """
-    address = f"{sessions.area}:{request.remote_addr}"
+    address = f"{sessions.area}:{proxies.caller()}"
     allowance = limits.attempt(
         "sign_in_address", address, TRIES_PER_ADDRESS, TRIES_WINDOW_S, TRIES_PAUSE_S
     )

@@ -374,3 +374,9 @@ def test_an_upgraded_card_and_its_pin(small: Small, services: Services, bank: So
     assert small.sends(path, answer="approve", pin=PIN).status_code == 200
     assert bank.look(asked["verification_id"]).get_json()["state"] == "accepted"
     assert code_of(small.sends("upgrade")) == (409, "already_upgraded")
+
+
+@pytest.mark.parametrize("path", ["/mini/", "/mini/nothing", "/mini/v2/card"])
+def test_an_address_that_is_not_there_is_a_problem(browser: FlaskClient, path: str) -> None:
+    answer = browser.get(path)
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")

@@ -44,3 +44,22 @@ def test_scheme_and_host_are_not_taken_from_anybody() -> None:
     proxies.trust(app, 1)
     forged = {"X-Forwarded-Proto": "ftp", "X-Forwarded-Host": "evil.example"}
     assert app.test_client().get("/", headers=forged).text == "http://localhost/"
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("a socket", "a socket"),
+        ("", "-"),
+    ],
+)
+def test_an_ipv6_network_is_one_caller(address: str, counted: str) -> None:
+    app = Flask("card")
+    with app.test_request_context(environ_base={"REMOTE_ADDR": address}):
+        assert proxies.caller() == counted
