@@ -18,8 +18,10 @@ import structlog
 
 from bot.jobs import WEBHOOKS, Jobs, start_beside
 from credentials.errors import CredentialError
+from credentials.keyring import KeyringError
 from credentials.patterns import Aftermath
 from credentials.receipts import Receipt, Receipts
+from credentials.sealing import SealBrokenError
 from credentials.webhooks import JOB, Webhooks
 
 WEBHOOK_THREADS = 4
@@ -69,6 +71,8 @@ def teller(notify: Callable[[Receipt], None], aftermath: Aftermath) -> Tell:
             for does in (notify, follow):
                 try:
                     does(receipt)
+                except (SealBrokenError, KeyringError):  # nor can it be told at any other time
+                    log.exception("receipt lost", verification=receipt.decided.verification_id)
                 except CredentialError as error:
                     waits = error
                 except Exception:

@@ -60,7 +60,7 @@ from handlers.turn import Picture, Reply, Say
 ONCE_SECONDS = 3 * 86400
 KEPT_SECONDS = 7 * 86400
 QUEUE_SECONDS = 7 * 86400
-LOCK_MS = 45_000  # longer than one message can take: a token, an upload, a sending
+LOCK_MS = 90_000  # longer than one message can take: a token, an upload, a sending
 BUSY_WAIT = 5.0
 MOST_TRIES = 8
 FIRST_WAIT = 1.0
@@ -292,7 +292,7 @@ class Outbox:
             channel.send(holder.openid, reply)
         except PlatformUnavailableError as error:
             self._note(holder, error)
-            return None if self._try_later(holder, error) else b""
+            return None if self._try_later(holder, error, sealed) else b""
         except NotDeliveredError as error:
             self._note(holder, error)
             if not self._notified(holder, reply, error):
@@ -305,7 +305,7 @@ class Outbox:
             return b""
         except ChannelError as error:
             self._note(holder, error)
-            self._keep_messages(holder, 1, error)
+            self._keep_messages(holder, 1, error, sealed)
             return b""
         return sealed
 
@@ -332,12 +332,12 @@ class Outbox:
             log.info("sent as a notice", code=refusal.code)
         return sent
 
-    def _try_later(self, holder: Holder, error: ChannelError) -> bool:
+    def _try_later(self, holder: Holder, error: ChannelError, sealed: bytes) -> bool:
         """Arrange for another try of the first message; False when it had enough of them."""
         tries = int(self._redis.incr(f"{_queue(holder)}:tries"))
         self._redis.expire(f"{_queue(holder)}:tries", QUEUE_SECONDS)
         if tries >= MOST_TRIES:
-            self._keep_messages(holder, 1, error)
+            self._keep_messages(holder, 1, error, sealed)
             return False
         wait = min(FIRST_WAIT * 2 ** (tries - 1), MOST_WAIT)
         # Messages put meanwhile must not use up the tries: until then a delivery does nothing.
@@ -347,10 +347,14 @@ class Outbox:
         self._wake(holder, wait)
         return True
 
-    def _keep_messages(self, holder: Holder, count: int, error: ChannelError) -> None:
+    def _keep_messages(
+        self, holder: Holder, count: int, error: ChannelError, first: bytes = b""
+    ) -> None:
+        """Keep so many for the next turn; with `first`, only while that one is the first."""
         queue = _queue(holder)
         moved, lost = self._keep(
-            keys=[queue, f"{queue}:tries", f"{queue}:kept"], args=[count, KEPT_SECONDS, MOST_KEPT]
+            keys=[queue, f"{queue}:tries", f"{queue}:kept"],
+            args=[count, KEPT_SECONDS, MOST_KEPT, first],
         )
         self._redis.hincrby(_codes(self._clock()), f"kept:{error.label}", moved)
         log.warning("message kept", reason=str(error))

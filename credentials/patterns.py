@@ -13,7 +13,7 @@ digits of the division that a verifier was approved for; one without is not comp
 |---|---|
 | `{seen:<credential id>}` | `<city> <verifier>` of a card's last use, an hour |
 | `{often:<hash>}` | scans of a desk, or denials at a verifier, an hour from the first |
-| `{once:<verification id>:<state>}` | it was counted, an hour |
+| `{once:<verification id>:<state>}` | it was counted, a day |
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from credentials.verifiers import Verifiers
 from credentials.webhooks import Webhooks
 
 WINDOW_S = 3600
+ONCE_S = 86_400  # as long as a receipt can be told
 BUSY = 300
 DENIALS = 10
 CITY_DIGITS = 4
@@ -46,7 +47,7 @@ class Patterns:
     def watch(self, seen: Decided) -> None:
         """Count one decision; counting it twice changes nothing."""
         once = f"{{once:{seen.verification_id}:{seen.state.value}}}"
-        if not self._store.put(once, "1", WINDOW_S, new=True):
+        if not self._store.put(once, "1", ONCE_S, new=True):
             return
         if seen.state is State.DENIED:
             if self._count("denied", seen.verifier_id) == DENIALS:

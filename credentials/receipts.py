@@ -28,12 +28,12 @@ from redis.exceptions import ResponseError
 
 from credentials import record
 from credentials.connection import guard
-from credentials.errors import CredentialError
 from credentials.model import Decided, Holder, State
 from credentials.sealing import SealBrokenError, Sealer
 from credentials.store import RECEIPTS, Fields, Store, record_key, verification_key
 
 GROUP = "tellers"
+BEGINNING = b"0-0"
 MOST_WAITING = 100_000
 AT_ONCE = 20
 SILENT_MS = 10_000
@@ -60,7 +60,8 @@ class Receipts:
     def __init__(self, store: Store, sealer: Sealer) -> None:
         self._store = store
         self._sealer = sealer
-        self._looked = 0.0
+        self._next_look = 0.0
+        self._cursor = BEGINNING
 
     def pass_on(
         self, reader: str, told: Callable[[Sequence[Receipt]], None], wait_ms: int = 0
@@ -69,18 +70,18 @@ class Receipts:
 
         Args:
             reader: who reads, another name for each process.
-            told: takes them; what it raises as a CredentialError leaves them all for another
-                try, after some seconds.
+            told: takes them; whatever it raises leaves them all for another try, after some
+                seconds.
             wait_ms: how long to wait for one to come, under a second.
+
+        Raises:
+            CredentialError: what `told` raised.
         """
-        entries = (*self._left(reader), *self._read(reader, wait_ms))
+        left = self._left(reader)
+        entries = (*left, *self._read(reader, 0 if left else wait_ms))
         if not entries:
             return 0
-        try:
-            told(self._receipts([fields for _, fields in entries]))
-        except CredentialError as error:
-            _log.warning("receipts wait", error=error.code, receipts=len(entries))
-            return 0
+        told(self._receipts([fields for _, fields in entries]))
         self._store.run("receipts_done", (RECEIPTS,), (GROUP, *(entry for entry, _ in entries)))
         return len(entries)
 
@@ -131,20 +132,25 @@ class Receipts:
                 raise
 
     def _left(self, reader: str) -> list[tuple[bytes, Mapping[bytes, bytes]]]:
-        """What was read and not finished, by a reader that is silent or by one that had to stop."""
+        """What was read and not finished, by a reader that is silent or by one that had to stop.
+
+        From where the last look ended: what cannot be told again and again holds up no other.
+        """
         now = time.monotonic()
-        if now - self._looked < SILENT_MS / 2000:
+        if now < self._next_look:
             return []
-        self._looked = now
         with guard():
             try:
                 found: Any = self._store.redis.xautoclaim(
-                    RECEIPTS, GROUP, reader, min_idle_time=SILENT_MS, count=AT_ONCE
+                    RECEIPTS, GROUP, reader, SILENT_MS, start_id=self._cursor, count=AT_ONCE
                 )
             except ResponseError as error:
                 if not str(error).startswith("NOGROUP"):
                     raise
-                return []
+                found = (BEGINNING, [])
+        self._cursor = found[0]
+        if self._cursor == BEGINNING:  # all were seen
+            self._next_look = now + SILENT_MS / 2000
         return _flat(found[1])
 
     def _receipts(self, entries: Sequence[Mapping[bytes, bytes]]) -> list[Receipt]:

@@ -254,17 +254,19 @@ class Webhooks:
         key, now = _delivery(verifier_id, delivery_id), time.time()
         stamp = datetime.datetime.fromtimestamp(round(now, 3), datetime.UTC).isoformat()
         body = json.dumps({"type": kind, "timestamp": stamp, "data": data}, separators=(",", ":"))
+        said = {"h": endpoint.endpoint_id, "y": kind, "b": body, "t": int(now * 1000)}
         with guard():
-            if not self._redis.hsetnx(key, "h", endpoint.endpoint_id):
-                return
-            together = self._redis.pipeline(transaction=True)
-            said: dict[Any, Any] = {"y": kind, "b": body, "t": int(now * 1000), "s": "waiting"}
-            together.hset(key, mapping=said)
+            together: Any = self._redis.pipeline(transaction=True)
+            for name, value in (*said.items(), ("s", "waiting")):
+                together.hsetnx(key, name, value)
             together.expire(key, KEPT_S)
-            together.zadd(_sent(verifier_id), {delivery_id: now * 1000})
+            together.zadd(_sent(verifier_id), {delivery_id: now * 1000}, nx=True)
             together.zremrangebyrank(_sent(verifier_id), 0, -KEPT - 1)
-            together.execute()
-        self._later(verifier_id, delivery_id, 0.0)
+            together.hmget(key, "s", "n")
+            state, attempts = together.execute()[-1]
+        # Begun before, and never tried: its job could not be enqueued then. Two jobs send it once.
+        if state == b"waiting" and not attempts:
+            self._later(verifier_id, delivery_id, 0.0)
 
     def _later(self, verifier_id: str, delivery_id: str, delay_s: float) -> None:
         self._enqueue(JOB, delay_s=delay_s, verifier_id=verifier_id, delivery_id=delivery_id)

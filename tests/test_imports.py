@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,3 +59,14 @@ def test_only_tests_and_the_command_line_know_the_simulator() -> None:
         if "simulator" in set(_imported(path))
     ]
     assert wrong == []
+
+
+def test_the_image_holds_every_package_that_the_product_imports() -> None:
+    """deploy/Dockerfile copies package by package; one that is missing stops every process."""
+    copied = set(re.findall(r"^COPY (\w+) ", (ROOT / "deploy/Dockerfile").read_text(), re.M))
+    wanted = {"static", "packaging"}
+    packages = (OURS | set(MAY_IMPORT)) - {"tests", "benchmarks", "app", "settings"}
+    for package in ("app", *packages):
+        for path in _modules(package):
+            wanted |= set(_imported(path)) & packages
+    assert copied == wanted

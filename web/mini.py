@@ -126,8 +126,11 @@ class MiniProgramViews:
         asked = _read(bodies.Login)
         # One address first: what it tries too often takes nothing of what all may.
         address = proxies.caller()
-        for key, limit in ((address, LOGINS_PER_ADDRESS), ("all", LOGINS_PER_MINUTE)):
-            if not self.services.limits.attempt("mini_login", key, limit, 60, 5).allowed:
+        for key, limit, pause_s in (
+            (address, LOGINS_PER_ADDRESS, 60),
+            ("all", LOGINS_PER_MINUTE, 5),
+        ):
+            if not self.services.limits.attempt("mini_login", key, limit, 60, pause_s).allowed:
                 raise RefusalError("too_many_requests")
         try:
             openid = self._platform.who(asked.js_code)

@@ -1,7 +1,11 @@
 -- Move messages from the queue's beginning to what is kept for the next turn.
 -- KEYS[1] queue, KEYS[2] tries, KEYS[3] kept
 -- ARGV[1] how many, or 0 for all; ARGV[2] seconds to keep them; ARGV[3] most that are kept
+-- ARGV[4] the message that must be the first, or empty: else another worker has dealt with it
 -- Returns how many were moved, and the oldest ones that there was no room for.
+if ARGV[4] ~= '' and redis.call('LINDEX', KEYS[1], 0) ~= ARGV[4] then
+  return {0, {}}
+end
 local last = tonumber(ARGV[1]) - 1
 local moved = redis.call('LRANGE', KEYS[1], 0, last)
 for _, message in ipairs(moved) do

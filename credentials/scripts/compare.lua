@@ -24,6 +24,12 @@ if status ~= 'active' then
   return {'refused', status or 'unknown_verification'}
 end
 
+local function forget() -- the question that the holder's page shows, unless it is another desk's
+  if redis.call('HGET', KEYS[1], 'f') == ARGV[7] then
+    redis.call('HDEL', KEYS[1], 'f')
+  end
+end
+
 local known = redis.call('HMGET', KEYS[5], 'st', 'ex', 't')
 local state, pictures = known[1] or '', tonumber(known[3]) or 0
 local waits = state == 'asked' or state == 'agreed'
@@ -53,7 +59,7 @@ end
 if step == 'decide' or step == 'end' then
   if waits then -- nobody waits for the guest any more, and their page says so
     redis.call('HSET', KEYS[5], 'st', 'over')
-    redis.call('HDEL', KEYS[1], 'f')
+    forget()
     state = 'over'
   end
   return {'ok', state}
@@ -70,6 +76,6 @@ end
 if next_state == 'asked' or next_state == 'agreed' then
   redis.call('HSET', KEYS[1], 'f', ARGV[7])
 else
-  redis.call('HDEL', KEYS[1], 'f')
+  forget()
 end
 return {'ok', next_state}

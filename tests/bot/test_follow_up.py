@@ -14,6 +14,7 @@ from credentials.cases import Kind
 from credentials.errors import UnavailableError
 from credentials.patterns import BUSY
 from credentials.receipts import Receipt, Receipts
+from credentials.sealing import SealBrokenError
 from credentials.services import Services
 from tests.bot.talking import World, make_world
 from tests.credentials.issuer import CONSENTS, person
@@ -82,6 +83,17 @@ def test_a_receipt_that_cannot_be_told_holds_up_no_other(world: World) -> None:
     assert world.phone().hears().count("海景酒店") == 2
 
 
+def test_what_no_key_opens_is_lost_and_does_not_wait(world: World) -> None:
+    scanned(world, times=2)
+
+    def notify(receipt: Receipt) -> None:
+        raise SealBrokenError
+
+    tell = follow_up.teller(notify, world.services.aftermath)
+    assert world.services.receipts.pass_on("one", tell) == 2
+    assert waiting(world.services) == 0
+
+
 def test_while_nothing_can_be_promised_all_of_them_wait(world: World) -> None:
     scanned(world, times=2)
 
@@ -89,7 +101,8 @@ def test_while_nothing_can_be_promised_all_of_them_wait(world: World) -> None:
         raise UnavailableError(what="jobs", why="full")
 
     tell = follow_up.teller(notify, world.services.aftermath)
-    assert world.services.receipts.pass_on("one", tell) == 0
+    with pytest.raises(UnavailableError):
+        world.services.receipts.pass_on("one", tell)
     assert waiting(world.services) == 2
     assert world.phone().hears() == ""
 

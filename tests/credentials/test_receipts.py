@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import cast
 
@@ -80,7 +81,8 @@ def test_while_the_broker_is_out_they_wait(phone: Phone, desk: Desk) -> None:
     def out(_: Sequence[Receipt]) -> None:
         raise UnavailableError(what="jobs", why="full")
 
-    assert reader.pass_on("one", out) == 0
+    with pytest.raises(UnavailableError):
+        reader.pass_on("one", out)
     length, age_s = reader.figures()
     assert length == 2
     assert age_s >= 0
@@ -129,3 +131,61 @@ def test_readers_that_are_gone_are_forgotten(
     monkeypatch.setattr(module, "GONE_MS", -1)
     waiting.tend()
     assert database.xinfo_consumers(RECEIPTS, GROUP) == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_cannot_be_told_holds_up_nothing_behind_it(
+    phone: Phone, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a dead reader left is found behind a batch that fails each time."""
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    answers = [desk.scan(phone.show(), "internet_cafe").verification_id for _ in range(6)]
+    bad, dead = set(answers[:2]), another(phone.issuer)
+
+    class KilledError(BaseException):
+        pass
+
+    def die(_: Sequence[Receipt]) -> None:
+        raise KilledError
+
+    for _ in range(3):
+        monkeypatch.setattr(module, "SILENT_MS", 10_000)
+        with pytest.raises(KilledError):
+            dead.pass_on("dead", die)
+    monkeypatch.setattr(module, "SILENT_MS", 0)
+    told: list[str] = []
+
+    def tell(receipts: Sequence[Receipt]) -> None:
+        ids = [each.decided.verification_id for each in receipts]
+        if bad & set(ids):
+            raise UnavailableError(what="talk")
+        told.extend(ids)
+
+    alive = another(phone.issuer)
+    for _ in range(4):
+        with contextlib.suppress(UnavailableError):
+            alive.pass_on("alive", tell)
+    assert set(told) == set(answers[2:])
+    assert alive.figures()[0] == 2
+
+
+def test_after_an_outage_nothing_waits_for_the_next_look(
+    phone: Phone, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 1)
+    for _ in range(5):
+        desk.scan(phone.show(), "internet_cafe")
+    reader = another(phone.issuer)
+
+    def out(_: Sequence[Receipt]) -> None:
+        raise UnavailableError(what="jobs")
+
+    for _ in range(5):
+        with pytest.raises(UnavailableError):
+            reader.pass_on("one", out)
+    monkeypatch.setattr(module, "SILENT_MS", 0)
+    told: list[Receipt] = []
+    back = another(phone.issuer)
+    for _ in range(5):
+        back.pass_on("two", told.extend)
+    assert len(told) == 5

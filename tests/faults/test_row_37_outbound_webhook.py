@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from credentials.errors import UnavailableError
 from credentials.posting import Poster, PostError, check_url, is_public
 from credentials.sealing import Sealer
 from credentials.webhooks import ATTEMPTS, PAUSES_S, WebhookError, Webhooks
@@ -155,6 +156,27 @@ def test_it_is_signed_with_id_and_time(database: redis.Redis, receiver: Receiver
     sender.webhooks.replay("hotel", headers["webhook-id"])
     sender.work()
     assert [heard["webhook-id"] for heard, _ in receiver.heard] == [headers["webhook-id"]] * 2
+
+
+def test_one_whose_job_could_not_be_enqueued_is_sent_when_it_is_announced_again(
+    database: redis.Redis, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = Sender(database, receiver.poster())
+
+    def full(_name: str, **_: object) -> None:
+        raise UnavailableError(what="jobs", why="full")
+
+    sender.webhooks.add("hotel", receiver.url)
+    with monkeypatch.context() as outage:
+        outage.setattr(sender.webhooks, "_enqueue", full)
+        with pytest.raises(UnavailableError):
+            sender.webhooks.announce("hotel", "0" * 20, "accepted", "hotel")
+    for _ in range(2):  # as two workers would
+        sender.webhooks.announce("hotel", "0" * 20, "accepted", "hotel")
+    sender.work()
+    assert len(receiver.heard) == 1
+    sender.webhooks.announce("hotel", "0" * 20, "accepted", "hotel")
+    assert sender.later == []
 
 
 def test_retries_are_bounded(database: redis.Redis, receiver: Receiver, figure: Figure) -> None:

@@ -163,6 +163,17 @@ class TestTheNextGuest:
         assert guest.go_on().get_json()["state"] == ""
         assert guest.ask().get_json()["state"] == "asked"
 
+    def test_another_desks_question_stands(
+        self, office: Office, desk: Person, guest: Guest, phone: Phone
+    ) -> None:
+        guest.ask()
+        again = Guest(desk, phone)
+        again.ask()
+        guest.go_on()
+        question = office.services.comparisons.question(phone.credential_id)
+        assert question is not None
+        assert question.verification_id == again.scan
+
     def test_no_other_verifier_ends_it(self, office: Office, guest: Guest) -> None:
         guest.ask()
         other = office.services.verifiers.add("Lighthouse Inn", ["hotel"])[0]
