@@ -41,7 +41,7 @@ SAMPLES = 180
 TRIAL_MINUTES = 10
 TRIED_SECONDS = 5.0  # how long it is driven to find what it can do
 DRAINED_SECONDS = 120.0
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.1  # between two looks at what still waits: it is not part of the load
 SHARE = 0.5
 BYTES_PER_REQUEST = 1500  # a scan's log entry and a day's record of it; a new person's talk
 

@@ -18,7 +18,6 @@ import structlog
 
 from bot.jobs import WEBHOOKS, Jobs, start_beside
 from credentials.errors import CredentialError
-from credentials.keyring import KeyringError
 from credentials.patterns import Aftermath
 from credentials.receipts import Receipt, Receipts
 from credentials.sealing import SealBrokenError
@@ -71,7 +70,7 @@ def teller(notify: Callable[[Receipt], None], aftermath: Aftermath) -> Tell:
             for does in (notify, follow):
                 try:
                     does(receipt)
-                except (SealBrokenError, KeyringError):  # nor can it be told at any other time
+                except SealBrokenError:  # nor can it be told at any other time
                     log.exception("receipt lost", verification=receipt.decided.verification_id)
                 except CredentialError as error:
                     waits = error
