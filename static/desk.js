@@ -278,19 +278,25 @@ function applySetup() {
   refreshToday();
 }
 
-$("setup-form").addEventListener("submit", () => {
+// In one piece: Chromium gives the field its focus back without a caret, and what a scanner types
+// until it has one goes nowhere.
+function closeSetup() {
+  dialog.close();
+  if (byTouch) return;
+  field.blur();
+  field.focus({ preventScroll: true });
+}
+
+$("setup-form").addEventListener("submit", (event) => {
+  event.preventDefault();
   kept.set("purpose", new FormData($("setup-form")).get("purpose") ?? "");
   if ($("desk-field")) kept.set("desk", $("desk-field").value.trim());
+  closeSetup();
   applySetup();
 });
 dialog.addEventListener("cancel", (event) => {
-  if (!chosen()) event.preventDefault();
-});
-dialog.addEventListener("close", () => {
-  if (byTouch) return;
-  // Chromium gives the field its focus back without a caret, and typing would go nowhere.
-  field.blur();
-  field.focus({ preventScroll: true });
+  event.preventDefault();
+  if (chosen()) closeSetup();
 });
 $("change").addEventListener("click", openSetup);
 

@@ -133,7 +133,7 @@ def play(world: World) -> dict[str, set[bytes]]:
             for kind in (np.float64, np.float32, np.float16)
             for first in (0, 60)
         },
-        "API keys": shapes(api_key.rpartition("_")[2])
+        "API keys": shapes(api_key.split("_", 2)[2])
         - {hashlib.sha256(api_key.encode()).hexdigest().encode()},
         "passwords": shapes(password),
     }

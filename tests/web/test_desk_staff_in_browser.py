@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 from werkzeug.serving import make_server
 
 from tests.web.office import PASSWORD, Office, Phone, Software
@@ -65,6 +65,28 @@ def test_one_key_locks_and_a_pin_opens(
     assert "xiaowang" in page.inner_text(".bar-user")
     assert page.inner_text("#purpose-name") == "Hotel check-in"
     scan(page, phone.show("hotel"))
+    shows(page, "accepted")
+
+
+def test_a_code_scanned_before_the_script_came_is_put_into_no_address(
+    office: Office, phone: Phone, software: Software, address: str, page: Page
+) -> None:
+    """A slow network, and a receptionist who is faster: the code waits in its field."""
+    office.staff(software.verifier)
+    office.services.staff.set_password("xiaoli", PASSWORD)
+    late: list[Route] = []
+    page.route("**/static/desk.js*", lambda route: late.append(route))  # noqa: PLW0108 Playwright wants a function of Python's
+    sign_in(page, address, "desk", "xiaoli")
+    shows(page, "starting")
+    code = phone.show("hotel")
+    page.click("#code")
+    scan(page, code)
+    assert page.url == f"{address}/desk"
+    assert page.input_value("#code") == code
+    late[0].continue_()
+    page.check("dialog input[value=hotel]")
+    page.click("dialog .button.main")
+    page.press("#code", "Enter")
     shows(page, "accepted")
 
 
