@@ -195,6 +195,9 @@ class Verifications:
             raise RefusalError("unknown_verification")
         credential_id = asked["c"].decode()
         glance = self._store.glance(credential_id)
+        if _waits(asked) and glance.record.get("w") != verification_id.encode():
+            # Answered between the two readings: what was answered stands in the second of them.
+            asked = self._store.fields(verification_key(verification_id))[0] or asked
         state = _state_at(verification_id, asked, glance.record, glance.now)
         attributes: Mapping[str, object] = {}
         if state is State.ACCEPTED and glance.now <= int(asked["at"]) + RESULT_SECONDS * 1_000_000:
@@ -366,11 +369,15 @@ def _fingerprint(payload: Payload, wanted: Purpose) -> str:
 
 def _state_at(verification_id: str, asked: Fields, card: Fields, now: int) -> State:
     """A verification nobody answered in time, or whose card stopped waiting for it, is denied."""
-    state = State(asked["st"].decode())
-    if state is not State.AWAITING_HOLDER:
-        return state
+    if not _waits(asked):
+        return State(asked["st"].decode())
     waits = card.get("w") == verification_id.encode() and now <= int(asked["ex"])
-    return state if waits and record.status_at(card, now) is Status.ACTIVE else State.DENIED
+    active = record.status_at(card, now) is Status.ACTIVE
+    return State.AWAITING_HOLDER if waits and active else State.DENIED
+
+
+def _waits(asked: Fields) -> bool:
+    return asked["st"] == State.AWAITING_HOLDER.encode()
 
 
 def _verification(

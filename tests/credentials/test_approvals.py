@@ -8,7 +8,7 @@ import pytest
 
 from credentials.errors import CredentialError, RefusalError
 from credentials.model import Holder, State, Verification
-from credentials.store import verification_key
+from credentials.store import Glance, Store, verification_key
 from tests.credentials.issuer import HOLDER, Desk, Issuer, Phone, refusal
 
 
@@ -145,6 +145,45 @@ def test_a_verification_that_is_none(phone: Phone, identifier: str) -> None:
     assert (
         refusal(lambda: verifications.approve(phone.holder, identifier)) == "unknown_verification"
     )
+
+
+@pytest.mark.parametrize("said", [State.ACCEPTED, State.DENIED])
+def test_an_answer_between_the_desks_two_readings_is_the_one_told(
+    phone: Phone, desk: Desk, monkeypatch: pytest.MonkeyPatch, said: State
+) -> None:
+    """The verification is read as waiting, then answered, then the card as waiting for nothing."""
+    answer = asked(phone, desk)
+    verifications = phone.issuer.verifications
+    look = Store.glance
+
+    def meanwhile(store: Store, credential_id: str, entries: int = 0) -> Glance:
+        monkeypatch.undo()
+        if said is State.ACCEPTED:
+            verifications.approve(phone.holder, answer.verification_id)
+        else:
+            verifications.deny(phone.holder, answer.verification_id)
+        return look(store, credential_id, entries)
+
+    monkeypatch.setattr(Store, "glance", meanwhile)
+    told = desk.look(answer)
+    assert told.state is said
+    assert bool(told.attributes) is (said is State.ACCEPTED)
+
+
+def test_a_newer_scan_between_the_desks_two_readings_is_a_denial(
+    phone: Phone, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = asked(phone, desk)
+    look = Store.glance
+
+    def meanwhile(store: Store, credential_id: str, entries: int = 0) -> Glance:
+        monkeypatch.undo()
+        asked(phone, desk)
+        return look(store, credential_id, entries)
+
+    monkeypatch.setattr(Store, "glance", meanwhile)
+    told = desk.look(first)
+    assert (told.state, told.attributes) == (State.DENIED, {})
 
 
 def test_one_answer_counts_of_many_at_once(phone: Phone, desk: Desk) -> None:
