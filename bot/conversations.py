@@ -148,7 +148,7 @@ class Conversations:
         conversation: Conversation,
         *,
         answer: Mapping[str, object] | None = None,
-        given_out: int = 0,
+        given_out: bytes = b"",
         said: Sequence[str] = (),
         beside: Beside | None = None,
     ) -> None:
@@ -159,7 +159,8 @@ class Conversations:
             conversation: as it is now.
             answer: what the turn is answered, as JSON: should the answer be lost on its way, the
                 platform delivers the turn again and is given the same.
-            given_out: how many of the messages that the outbox had kept are part of the answer.
+            given_out: the last message that the outbox had kept and that is part of the answer,
+                sealed as it lies there; the ones before it are, too.
             said: the keys of the sentences that the turn is answered with, for the figures.
             beside: adds what else is to be written for operators.
 

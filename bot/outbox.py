@@ -80,10 +80,10 @@ log = structlog.get_logger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Kept:
-    """Messages that were kept for a person's next turn, and how many entries they are."""
+    """What was kept for a person's next turn, and the last of it as it lies in Redis."""
 
     replies: tuple[Reply, ...] = ()
-    count: int = 0
+    last: bytes = b""
 
 
 NOTHING_KEPT = Kept()
@@ -194,7 +194,7 @@ class Outbox:
             Say(reply.instead) if isinstance(reply, Picture) and reply.instead else reply
             for reply in replies
         )
-        return Kept(said, len(found))
+        return Kept(said, found[-1] if found else b"")
 
     def dead(self, most: int = 100) -> list[DeadLetter]:
         """The newest dead letters, newest first."""

@@ -235,7 +235,7 @@ class Talk:
                 move,
                 told,
                 answer=to_json(answer) if answer else None,
-                given_out=kept.count,
+                given_out=kept.last,
             )
             leaving.done = True
         return answer

@@ -6,7 +6,8 @@
 -- ARGV[4] life of the talk in s   ARGV[5] life of what was given in s
 -- ARGV[6] what was given, sealed; empty when nothing is kept of it
 -- ARGV[7] the turn's answer, sealed, or empty   ARGV[8] its life in ms
--- ARGV[9] how many of the kept messages the answer gives out
+-- ARGV[9] the last of the kept messages that the answer gives out, or empty: its place may have
+--         changed meanwhile, where more were kept than there is room for
 -- ARGV[10] commands that say who is where (bot/places.py), as JSON, or empty
 -- ARGV[11…] fields and values
 -- Gives 1, or 0 when the lock was lost.
@@ -27,8 +28,9 @@ end
 if ARGV[7] ~= '' then
   redis.call('SET', KEYS[5], ARGV[7], 'PX', ARGV[8])
 end
-if ARGV[9] ~= '0' then
-  redis.call('LTRIM', KEYS[4], ARGV[9], -1)
+local given_out = ARGV[9] ~= '' and redis.call('LPOS', KEYS[4], ARGV[9])
+if given_out then
+  redis.call('LTRIM', KEYS[4], given_out + 1, -1)
 end
 redis.call('DEL', KEYS[3])
 if ARGV[10] ~= '' then

@@ -65,6 +65,23 @@ def test_says_whether_messages_were_kept(
     assert conversations.take(OTHER).kept
 
 
+@pytest.mark.parametrize(
+    ("given_out", "left"),
+    [(b"two", [b"three"]), (b"three", []), (b"one", [b"two", b"three"]), (b"", [b"two", b"three"])],
+)
+def test_of_what_was_kept_only_what_is_given_out_goes(
+    conversations: Conversations, database: redis.Redis, given_out: bytes, left: list[bytes]
+) -> None:
+    """Whatever was kept beyond the room there is pushes out the oldest, also during a turn."""
+    kept = f"{HOLDER.tag}:outbox:kept"
+    database.rpush(kept, "one", "two")
+    taken = conversations.take(HOLDER)
+    database.lpop(kept)
+    database.rpush(kept, "three")
+    conversations.keep(taken, taken.conversation, given_out=given_out)
+    assert database.lrange(kept, 0, -1) == left
+
+
 def test_people_do_not_mix(conversations: Conversations) -> None:
     put(conversations, FULL)
     assert conversations.look(OTHER) == Conversation(OTHER)

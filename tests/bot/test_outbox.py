@@ -200,7 +200,7 @@ class TestKept:
         )
         post.deliver()
         assert post.channel.words() == ["one"]
-        assert post.box.kept(ALICE) == module.Kept((Say("two"), Say("three")), 2)
+        assert post.box.kept(ALICE).replies == (Say("two"), Say("three"))
 
     def test_what_is_refused_as_it_stands_is_kept_alone(self, post: Post) -> None:
         post.put("one", "two")
