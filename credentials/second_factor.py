@@ -1,13 +1,14 @@
 """The second factor of whoever signs in: a code from an app (TOTP, RFC 6238), once each.
 
 The secret is sealed. A code counts for its half minute and the ones beside it, and never twice:
-the last step used is kept and only a later one is accepted. Eight recovery codes, kept as hashes,
-help once each when the phone is lost.
+the last step used is kept and only a later one is accepted. Eight recovery codes help once each
+when the phone is lost; they are kept as HMAC-SHA-256 (RFC 2104) under the secret, so that whoever
+has only Redis's data cannot try them out.
 
 | key | holds |
 |---|---|
 | `{a2:<kind>:<username>}` | hash: s sealed secret, p sealed secret not yet confirmed, u the last \
-  step used, r hashes of recovery codes |
+  step used, r MACs of recovery codes |
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ redis.call('HSET', KEYS[1], 'u', ARGV[1])
 return 1
 """
 _SPEND = """
--- Spend a recovery code once. KEYS[1] {a2}   ARGV[1] its hash. Gives 1, or 0 if it is not there.
+-- Spend a recovery code once. KEYS[1] {a2}   ARGV[1] its MAC. Gives 1, or 0 if it is not there.
 local all = redis.call('HGET', KEYS[1], 'r') or ''
 local at, to = string.find(all, ARGV[1], 1, true)
 if not at then return 0 end
@@ -109,11 +110,11 @@ class SecondFactors:
             raise SignInError("wrong_code")
         place = self._place(username)
         codes = [f"{secrets.token_hex(2)}-{secrets.token_hex(3)}" for _ in range(RECOVERY_CODES)]
-        hashes = ",".join(_digest(each) for each in codes)
+        macs = ",".join(_mac(offered.secret, each) for each in codes)
         sealed = self._sealer.seal(place, offered.secret.encode())
         with guard():
             together = self._redis.pipeline(transaction=True)
-            together.hset(place, mapping={"s": sealed, "u": step, "r": hashes})
+            together.hset(place, mapping={"s": sealed, "u": step, "r": macs})
             together.hdel(place, "p")
             together.execute()
         self._limits.forget(self._scope, normalise(username))
@@ -131,11 +132,12 @@ class SecondFactors:
             sealed: Any = self._redis.hget(place, "s")
         if sealed is None:
             raise SignInError("wrong_code")
-        step = self._step(self._sealer.unseal(place, sealed).decode(), code)
+        secret = self._sealer.unseal(place, sealed).decode()
+        step = self._step(secret, code)
         with guard():
             if step is not None and self._use(keys=[place], args=[step]):
                 how = "app"
-            elif step is None and self._spend(keys=[place], args=[_digest(code)]):
+            elif step is None and self._spend(keys=[place], args=[_mac(secret, code)]):
                 how = "recovery"
             else:
                 raise SignInError("wrong_code")
@@ -174,5 +176,6 @@ class SecondFactors:
         return f"{{a2:{self._kind}:{normalise(username)}}}"
 
 
-def _digest(code: str) -> str:
-    return hashlib.sha256(code.strip().lower().encode()).hexdigest()[:32]
+def _mac(secret: str, code: str) -> str:
+    said = code.strip().lower().encode()
+    return hmac.new(secret.encode(), said, hashlib.sha256).hexdigest()[:32]

@@ -250,13 +250,18 @@ class Sessions:
 
     def lock(self) -> None:
         """End the session as `end` does, but keep the tablet for a colleague's PIN."""
-        tag, tablet = session.get("tag"), self.tablet()
+        over = [
+            key(tag)
+            for name, key in (("tag", self._key), ("half", self._half))
+            if isinstance(tag := session.get(name), str)
+        ]
+        tablet = self.tablet()
         session.clear()
         if tablet:
             session["tablet"] = tablet
-        if isinstance(tag, str):
-            with guard():
-                self._redis.delete(self._key(tag))
+        with guard():
+            for each in over:
+                self._redis.delete(each)
 
     def tablet(self) -> str:
         """This browser's name as a tablet; empty for one that has none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 
@@ -53,6 +54,25 @@ class TestSecondFactor:
         assert sign_in_again(viewer, codes[0]) == 303
         assert sign_in_again(viewer, codes[0]) == 401
         assert sign_in_again(viewer, codes[1]) == 303
+
+    def test_a_recovery_code_cannot_be_found_from_what_is_kept(
+        self, office: Office, viewer: Person
+    ) -> None:
+        _, codes = enrol(viewer)
+        kept = office.services.redis.hget("{a2:operator:vera}", "r")
+        assert isinstance(kept, bytes)
+        for digest in (hashlib.sha256, hashlib.sha1, hashlib.md5):
+            assert digest(codes[0].encode()).hexdigest()[:32] not in kept.decode()
+        assert len(set(kept.decode().split(","))) == len(codes)
+
+    def test_what_a_password_opened_is_over_with_the_code(
+        self, office: Office, viewer: Person
+    ) -> None:
+        _, codes = enrol(viewer)
+        sign_in_again(viewer, "000000")
+        assert list(office.services.redis.scan_iter("{s2:console:*"))
+        assert viewer.fill("/console/code", code=codes[0]).status_code == 303
+        assert list(office.services.redis.scan_iter("{s2:console:*")) == []
 
     @pytest.mark.parametrize(
         "code", ["", "000000", "12345", "１２３４５６", "x" * 400, "0000-000000"]
