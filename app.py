@@ -64,7 +64,6 @@ from credentials.renewal import tell_no_account
 from credentials.reviews import SERVICE_SECONDS
 from credentials.sealing import BlindIndex, Sealer
 from credentials.services import Services, build
-from credentials.verification import forget_answer
 from credentials.webhooks import later_never
 from credentials.wording import LiveTexts
 from handlers import drawings
@@ -138,10 +137,6 @@ def services_of(settings: Settings, database: redis.Redis, jobs: Jobs | None = N
     """The card's services; with `jobs`, holders are told of verifications in the chat."""
     keyring = keyring_of(settings)
 
-    def answered(verification_id: str) -> None:
-        if jobs is not None:
-            jobs.enqueue("aftermath", verification_id=verification_id)
-
     def decided(whose: Holder) -> None:
         if jobs is not None:
             jobs.enqueue("review_decided", holder=dataclasses.asdict(whose))
@@ -155,7 +150,6 @@ def services_of(settings: Settings, database: redis.Redis, jobs: Jobs | None = N
         texts=LiveTexts(database),
         decided=decided,
         tell=tell_no_account if jobs is None else news.teller(jobs),
-        answered=forget_answer if jobs is None else answered,
         later=later_never if jobs is None else jobs.enqueue,
     )
 
@@ -464,7 +458,6 @@ def worker() -> None:
         stop,
     )
     done = {**parts.talk.functions(), **told, **parts.enrolling.functions()}
-    done["aftermath"] = services.aftermath.of
     parts.talk.twins.prepare_beside()
     looking = start_beside(Jobs.at(settings.jobs_url, url), done, stop, queue=FACES)
     tend = _tend(parts)

@@ -32,7 +32,9 @@ def main(sheet: Sheet) -> None:
         jobs = Jobs.at("", scene.environment["REDIS_URL"])
         sheet.pair(
             "job put into its queue",
-            _each(lambda: jobs.enqueue("aftermath", verification_id="0" * 20)),
+            _each(
+                lambda: jobs.enqueue("deliver", holder={"channel": "wechat", "openid": "oBench"})
+            ),
             one,
             against="one script",
             unit="ms",

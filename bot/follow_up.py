@@ -1,9 +1,10 @@
 """What a worker does after a verification was decided: receipts, webhooks, the look for patterns.
 
-A verification leaves a receipt in Redis (`credentials/receipts.py`). Each worker has a thread that
-takes them from there, some at a time: the holder is told, the verifier's software, and patterns
-are looked for, so that a scan's answer waits for none of it. What is sent is sent by jobs. Webhooks
-have a worker of their own: a slow receiver holds up neither the talk nor the faces.
+A verification leaves a receipt in Redis (`credentials/receipts.py`), and so does the holder's
+answer to one. Each worker has a thread that takes them from there, some at a time: the holder is
+told, the verifier's software, and patterns are looked for, so that a scan's answer waits for none
+of it. What is sent is sent by jobs. Webhooks have a worker of their own: a slow receiver holds up
+neither the talk nor the faces.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def teller(notify: Callable[[Receipt], None], aftermath: Aftermath) -> Tell:
     def tell(receipts: Sequence[Receipt]) -> None:
         waits: CredentialError | None = None
         for receipt in receipts:
-            for does in (notify, follow):
+            for does in (follow,) if receipt.answered else (notify, follow):
                 try:
                     does(receipt)
                 except SealBrokenError:  # nor can it be told at any other time
@@ -80,6 +81,6 @@ def teller(notify: Callable[[Receipt], None], aftermath: Aftermath) -> Tell:
             raise waits
 
     def follow(receipt: Receipt) -> None:
-        aftermath.follow(receipt.decided)
+        aftermath.follow(receipt.decided, answered=receipt.answered)
 
     return tell

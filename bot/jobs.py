@@ -65,7 +65,6 @@ QUEUES: Final[Mapping[str, str]] = {
     "deliver": TALK,
     "news": TALK,
     "give_up": TALK,
-    "aftermath": TALK,
     "webhook": WEBHOOKS,
     "face": FACES,
     "hint": FACES,

@@ -5,7 +5,8 @@ must equal the desk's: a code relayed to another desk shows the wrong name there
 freeze the card in the same step. Where the purpose needs the PIN, an approval is worth nothing
 without it: the script looks whether it was entered for this very verification. Only one
 verification of a card waits at a time; a newer scan, a change of the card's status or the end
-of the minute refuses it.
+of the minute refuses it. An answer leaves a receipt, as a scan does: from there the verifier's
+software is told of it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 
+import structlog
+
 from credentials.audit import Audit
 from credentials.errors import CredentialError, NoCardError, RefusalError
 from credentials.model import Approval, Holder, State
 from credentials.pins import PinError, Pins
+from credentials.receipts import ANSWERED, MOST_WAITING, leave
 from credentials.store import (
+    RECEIPTS,
     Store,
     card_key,
     is_verification_id,
@@ -28,6 +33,7 @@ from credentials.store import (
 )
 
 WAIT_SECONDS = 60
+_log = structlog.get_logger(__name__)
 
 
 def two_digits() -> str:
@@ -111,7 +117,7 @@ class Approvals:
             if freeze
             else ("", "")
         )
-        outcome, detail = self._store.run(
+        outcome, detail, *told = self._store.run(
             "answer",
             (
                 record_key(credential_id),
@@ -119,7 +125,7 @@ class Approvals:
                 place.log,
                 place.head,
                 pin_key(credential_id),
-                *((card_key(holder),) if self._store.together else ()),
+                *((card_key(holder), RECEIPTS) if self._store.together else ()),
             ),
             (
                 *self._audit.chain(place),
@@ -128,10 +134,15 @@ class Approvals:
                 verification_id,
                 answer,
                 *freezing,
+                MOST_WAITING,
             ),
         )
         if outcome != b"ok":
             raise _refusal(detail.decode())
+        if told != [1] and (
+            self._store.together or not leave(self._store, ANSWERED, verification_id)
+        ):
+            _log.warning("answer not passed on", verification=verification_id)
         if freeze:
             self._store.confirm(credential_id, detail.decode())
 

@@ -24,7 +24,7 @@ from typing import Any
 from credentials.cases import Cases, Kind
 from credentials.connection import guard
 from credentials.model import Actor, Decided, State
-from credentials.store import Store, is_verification_id, verification_key
+from credentials.store import Store
 from credentials.verifiers import Verifiers
 from credentials.webhooks import Webhooks
 
@@ -44,8 +44,13 @@ class Patterns:
         self._cases = cases
         self._verifiers = verifiers
 
-    def watch(self, seen: Decided) -> None:
-        """Count one decision; counting it twice changes nothing."""
+    def watch(self, seen: Decided, *, answered: bool = False) -> None:
+        """Count one decision; counting it twice changes nothing.
+
+        Args:
+            seen: what was decided.
+            answered: by the holder, so that the scan itself was counted before.
+        """
         once = f"{{once:{seen.verification_id}:{seen.state.value}}}"
         if not self._store.put(once, "1", ONCE_S, new=True):
             return
@@ -53,7 +58,7 @@ class Patterns:
             if self._count("denied", seen.verifier_id) == DENIALS:
                 self._open(Kind.MANY_DENIALS, seen)
             return
-        if self._count("scans", seen.verifier_id, seen.desk) == BUSY:
+        if not answered and self._count("scans", seen.verifier_id, seen.desk) == BUSY:
             self._open(Kind.BUSY_DESK, seen)
         if seen.state is State.ACCEPTED:
             self._compare_cities(seen)
@@ -95,23 +100,12 @@ class Patterns:
 class Aftermath:
     """What follows a decision: the verifier's software is told, and patterns are looked for."""
 
-    def __init__(self, store: Store, patterns: Patterns, webhooks: Webhooks) -> None:
-        self._store = store
+    def __init__(self, patterns: Patterns, webhooks: Webhooks) -> None:
         self._patterns = patterns
         self._webhooks = webhooks
 
-    def of(self, verification_id: str) -> None:
-        """The job: follow a verification as it stands."""
-        fields = (
-            self._store.fields(verification_key(verification_id))[0]
-            if is_verification_id(verification_id)
-            else {}
-        )
-        if fields:
-            self.follow(Decided.read(verification_id, fields))
-
-    def follow(self, seen: Decided) -> None:
+    def follow(self, seen: Decided, *, answered: bool = False) -> None:
         """Do both; twice is as once."""
         told = seen.verification_id, seen.state.value, seen.purpose
         self._webhooks.announce(seen.verifier_id, *told)
-        self._patterns.watch(seen)
+        self._patterns.watch(seen, answered=answered)

@@ -1,9 +1,10 @@
-"""Receipts: what holders are to be told of verifications, kept until it was passed on.
+"""Receipts: what is to be told of verifications, kept until it was passed on.
 
 A verification writes its receipt in the script that decides it (scripts/verify.lua), so on a
 single server neither is there without the other; in a cluster it follows in a command of its
 own. It is one entry of a stream, the state and the verification's id: nothing that says who the
-holder is. Workers read the stream as one group, some receipts at a time and with two questions for
+holder is. So does the holder's own answer (scripts/answer.lua), of which only the verifier need be
+told. Workers read the stream as one group, some receipts at a time and with two questions for
 all of them. Each receipt is read by one worker, and struck off only when it was passed on; what a
 killed one had read is given to another after a few seconds. So it may be passed on twice, never not
 at all, and whoever tells the holder does it once for each verification (`bot/outbox.py`).
@@ -28,11 +29,13 @@ from redis.exceptions import ResponseError
 
 from credentials import record
 from credentials.connection import guard
+from credentials.errors import UnavailableError
 from credentials.model import Decided, Holder, State
 from credentials.sealing import SealBrokenError, Sealer
 from credentials.store import RECEIPTS, Fields, Store, record_key, verification_key
 
 GROUP = "tellers"
+ANSWERED = "answered"
 BEGINNING = b"0-0"
 MOST_WAITING = 100_000
 AT_ONCE = 20
@@ -44,7 +47,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the holder is told of a verification, at once: accepted, or asked for approval."""
+    """What is told of a verification: to the holder that it was accepted, or waits for approval.
+
+    Where the holder has `answered` it, they know; `decided` then says how.
+    """
 
     holder: Holder
     decided: Decided
@@ -52,6 +58,16 @@ class Receipt:
     fields: tuple[str, ...]
     number: int | None
     at: float
+    answered: bool
+
+
+def leave(store: Store, state: str, verification_id: str) -> bool:
+    """In a cluster, where no script reaches the stream: leave a receipt; whether that worked."""
+    try:
+        store.note(RECEIPTS, state, verification_id, MOST_WAITING)
+    except UnavailableError:
+        return False  # used and logged: what was decided stands
+    return True
 
 
 class Receipts:
@@ -155,16 +171,18 @@ class Receipts:
 
     def _receipts(self, entries: Sequence[Mapping[bytes, bytes]]) -> list[Receipt]:
         """Receipts as they are told, without those whose verification or holder's data is gone."""
-        waiting = [(state, each.decode()) for fields in entries for state, each in fields.items()]
+        waiting = [
+            (state.decode(), each.decode()) for fields in entries for state, each in fields.items()
+        ]
         verifications = self._store.fields(*(verification_key(each) for _, each in waiting))
         known = [
-            (Decided.read(each, asked, State(state.decode())), asked)
+            (Decided.read(each, asked, None if state == ANSWERED else State(state)), state, asked)
             for (state, each), asked in zip(waiting, verifications, strict=True)
             if asked
         ]
-        records = self._store.fields(*(record_key(decided.credential_id) for decided, _ in known))
+        records = self._store.fields(*(record_key(decided.credential_id) for decided, *_ in known))
         receipts = []
-        for (decided, asked), found in zip(known, records, strict=True):
+        for (decided, state, asked), found in zip(known, records, strict=True):
             if "e" not in found:
                 continue
             try:
@@ -172,11 +190,11 @@ class Receipts:
             except SealBrokenError:
                 _log.exception("receipt of nobody", verification=decided.verification_id)
                 continue
-            receipts.append(_receipt(holder, decided, asked))
+            receipts.append(_receipt(holder, decided, asked, answered=state == ANSWERED))
         return receipts
 
 
-def _receipt(holder: Holder, decided: Decided, asked: Fields) -> Receipt:
+def _receipt(holder: Holder, decided: Decided, asked: Fields, *, answered: bool) -> Receipt:
     return Receipt(
         holder=holder,
         decided=decided,
@@ -184,6 +202,7 @@ def _receipt(holder: Holder, decided: Decided, asked: Fields) -> Receipt:
         fields=tuple(asked["fi"].decode().split(",")),
         number=int(asked["nu"]) if decided.state is State.AWAITING_HOLDER else None,
         at=int(asked["at"]) / 1e6,
+        answered=answered,
     )
 
 

@@ -40,7 +40,7 @@ from credentials.store import Store
 from credentials.templates import Templates
 from credentials.terminals import Terminals
 from credentials.upgrade import Upgrades
-from credentials.verification import Verifications, forget_answer
+from credentials.verification import Verifications
 from credentials.verifiers import Verifiers
 from credentials.waiting import Waiting
 from credentials.webhooks import Webhooks, later_never
@@ -102,7 +102,6 @@ def build(
     texts: Texts | None = None,
     tell: Tell = tell_no_account,
     decided: Callable[[Holder], None] = reviews.tell_nobody,
-    answered: Callable[[str], None] = forget_answer,
     later: Callable[..., object] = later_never,
 ) -> Services:
     """Put the services together.
@@ -137,7 +136,7 @@ def build(
         index=index,
         codes=codes,
         cards=cards,
-        verifications=Verifications(store, sealer, codes, answered=answered),
+        verifications=Verifications(store, sealer, codes),
         verifiers=verifiers,
         staff=staff,
         operators=Accounts(database, "operator"),
@@ -167,7 +166,7 @@ def build(
         short_codes=ShortCodes(store),
         organisations=Organisations(database, sealer, verifiers, staff, audit),
         webhooks=webhooks,
-        aftermath=Aftermath(store, Patterns(store, cases, verifiers), webhooks),
+        aftermath=Aftermath(Patterns(store, cases, verifiers), webhooks),
         reviews=Reviews(database, sealer, index, audit, told=decided),
         upgrades=Upgrades(
             store, sealer, index, terminals, Limits(database), tell=tell, page=f"{address}/card"

@@ -29,11 +29,12 @@ Whatever was refused left no trace but the refusal.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -48,7 +49,7 @@ from credentials.errors import RefusalError, UnavailableError
 from credentials.model import Actor, Holder, Level, State, Status, Verification, Verifier
 from credentials.pins import Pins
 from credentials.purposes import PURPOSES, Purpose
-from credentials.receipts import MOST_WAITING
+from credentials.receipts import MOST_WAITING, leave
 from credentials.sealing import Sealer
 from credentials.store import (
     RECEIPTS,
@@ -106,16 +107,8 @@ class _Asking:
     shown: Pass | None
 
 
-def forget_answer(_verification_id: str) -> None:
-    """What `Verifications` does with holders' answers until somebody listens."""
-
-
 class Verifications:
-    """Verifies codes. Every method raises UnavailableError when it cannot know.
-
-    `answered` is called with the id of one that the holder just approved or denied; it must be
-    quick, and if it fails the answer stands.
-    """
+    """Verifies codes. Every method raises UnavailableError when it cannot know."""
 
     def __init__(
         self,
@@ -124,13 +117,11 @@ class Verifications:
         codes: Codes,
         *,
         purposes: Mapping[str, Purpose] = PURPOSES,
-        answered: Callable[[str], None] = forget_answer,
     ) -> None:
         self._store = store
         self._sealer = sealer
         self._codes = codes
         self._purposes = purposes
-        self._answered = answered
         self._audit = Audit(store, sealer.keyring)
         self._approvals = Approvals(store, self._audit, Pins(store, sealer))
 
@@ -225,18 +216,10 @@ class Verifications:
     def approve(self, holder: Holder, verification_id: str, pin: str = "") -> None:
         """The holder agrees, with the PIN where it is asked; see `Approvals.approve`."""
         self._approvals.approve(holder, verification_id, pin)
-        self._pass_on(verification_id)
 
     def deny(self, holder: Holder, verification_id: str, *, freeze: bool = False) -> None:
         """The holder refuses, and may freeze the card with it; see `Approvals.deny`."""
         self._approvals.deny(holder, verification_id, freeze=freeze)
-        self._pass_on(verification_id)
-
-    def _pass_on(self, verification_id: str) -> None:
-        try:
-            self._answered(verification_id)
-        except Exception as error:  # noqa: BLE001 - logged and used: the holder's answer stands
-            _log.warning("answer not passed on", error=type(error).__name__)
 
     def recent(self, verifier_id: str, limit: int = 50) -> list[Scan]:
         """A verifier's last scans of a day, newest first; refused ones are not kept."""
@@ -319,13 +302,11 @@ class Verifications:
 
     def _note(self, state: str, verification_id: str, lists: tuple[str, str]) -> int:
         """In a cluster: the receipt and the lists of scans, which are in other slots; 1 if told."""
-        try:
-            self._store.note(RECEIPTS, state, verification_id, MOST_WAITING)
+        told = leave(self._store, state, verification_id)
+        with contextlib.suppress(UnavailableError):  # used and logged: the scan's answer stands
             for stream in lists:
                 self._store.note(stream, "v", verification_id, RECENT_KEPT)
-        except UnavailableError:
-            return 0  # used and logged: the scan's answer stands
-        return 1
+        return int(told)
 
     def _disclosed(
         self,

@@ -1,10 +1,10 @@
 -- The holder's answer to a waiting verification.
 -- KEYS  1 record · 2 verification · 3 log · 4 head · 5 PIN
---       6 the account that answers (not in a cluster, where it is elsewhere)
+--       6 the account that answers · 7 receipts (not in a cluster, where they are elsewhere)
 -- ARGV  1 key version · 2 inner key · 3 outer key · 4 credential id · 5 body · 6 tag
 --       7 verification id · 8 'accepted' or 'denied'
---       9, 10 body and tag of the freezing, or '' and ''
--- Gives {'ok', status} or {'refused', code}.
+--       9, 10 body and tag of the freezing, or '' and '' · 11 most receipts that may wait
+-- Gives {'ok', status, 1 if the verifier's software will be told} or {'refused', code}.
 local held = KEYS[6] and redis.call('GET', KEYS[6])
 if held ~= nil and held ~= ARGV[4] then
   return {'refused', held and 'unknown_verification' or 'no_card'}
@@ -51,4 +51,9 @@ redis.call('HSET', KEYS[1], 'g', seq)
 redis.call('HINCRBY', KEYS[1], 'n', 1)
 redis.call('HDEL', KEYS[1], 'w')
 redis.call('HSET', KEYS[2], 'st', ARGV[8], 'at', text(now))
-return {'ok', status}
+local told = 0
+if KEYS[7] and redis.call('XLEN', KEYS[7]) < tonumber(ARGV[11]) then
+  redis.call('XADD', KEYS[7], '*', 'answered', ARGV[7])
+  told = 1
+end
+return {'ok', status, told}

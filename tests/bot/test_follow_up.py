@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from bot import follow_up
 from bot.follow_up import Tell
 from credentials.cases import Kind
 from credentials.errors import UnavailableError
+from credentials.model import Verifier
 from credentials.patterns import BUSY
 from credentials.receipts import Receipt, Receipts
 from credentials.sealing import SealBrokenError
@@ -138,3 +140,41 @@ def test_a_thread_outlives_a_redis_that_is_out(world: World) -> None:
     stop.set()
     thread.join(5)
     assert world.phone().hears().count("海景酒店") == 1
+
+
+def announced(world: World, verifier: Verifier) -> list[str]:
+    """The states that were sent to the verifier's software, oldest first."""
+    sent = world.services.webhooks.deliveries(verifier.verifier_id)
+    return [json.loads(each.body)["data"]["state"] for each in reversed(sent)]
+
+
+@pytest.mark.parametrize(("approves", "state"), [(True, "accepted"), (False, "denied")])
+def test_the_software_learns_of_the_holders_answer_and_the_holder_not_once_more(
+    world: World, approves: bool, state: str
+) -> None:
+    verifications, phone = world.services.verifications, world.phone()
+    world.services.cards.issue(phone.holder, person(), CONSENTS, evidence={})
+    verifier = world.verifier()
+    world.services.webhooks.add(verifier.verifier_id, "https://hotel.example/hook")
+    code = world.services.cards.mint(phone.holder).code
+    asked = verifications.verify(verifier, "", code, "hotel")
+    world.services.receipts.pass_on("one", teller(world))
+    assert "海景酒店" in phone.hears()
+    answer = verifications.approve if approves else verifications.deny
+    answer(phone.holder, asked.verification_id)
+    assert world.services.receipts.pass_on("one", teller(world)) == 1
+    assert announced(world, verifier) == ["awaiting_holder", state]
+    assert phone.hears() == ""
+
+
+def test_a_scan_that_waits_for_its_answer_is_one_scan(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("credentials.patterns.BUSY", 2)
+    verifications, phone = world.services.verifications, world.phone()
+    world.services.cards.issue(phone.holder, person(), CONSENTS, evidence={})
+    code = world.services.cards.mint(phone.holder).code
+    asked = verifications.verify(world.verifier(), "", code, "hotel")
+    verifications.approve(phone.holder, asked.verification_id)
+    assert world.services.receipts.pass_on("one", teller(world)) == 2
+    assert world.services.cases.waiting() == []

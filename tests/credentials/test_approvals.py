@@ -217,3 +217,30 @@ def test_the_same_request_waits_for_the_same_answer(phone: Phone, desk: Desk) ->
     assert desk.scan(code, "hotel", "one") == first
     phone.approve()
     assert desk.scan(code, "hotel", "one").attributes["name"] == "张三丰"
+
+
+@pytest.mark.parametrize("answered", ["approve", "deny"])
+def test_an_answer_leaves_a_receipt_of_its_own(phone: Phone, desk: Desk, answered: str) -> None:
+    answer = asked(phone, desk)
+    getattr(phone.issuer.verifications, answered)(phone.holder, answer.verification_id)
+    state = State.ACCEPTED if answered == "approve" else State.DENIED
+    told = [(each.answered, each.decided.verification_id) for each in phone.issuer.receipts]
+    assert told == [(False, answer.verification_id), (True, answer.verification_id)]
+    assert phone.issuer.receipts[-1].decided.state is state
+
+
+def test_an_answer_that_is_refused_leaves_none(phone: Phone, desk: Desk) -> None:
+    answer = asked(phone, desk)
+    let_pass(phone, answer)
+    assert approve(phone, answer) == "too_late"
+    assert [each.answered for each in phone.issuer.receipts] == [False]
+
+
+def test_an_answer_stands_though_no_receipt_can_wait(
+    phone: Phone, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("credentials.approvals.MOST_WAITING", 1)
+    answer = asked(phone, desk)
+    phone.approve()
+    assert desk.look(answer).state is State.ACCEPTED
+    assert [each.answered for each in phone.issuer.receipts] == [False]
