@@ -199,7 +199,7 @@ class Cards:
         """
         credential_id = self._held(holder)
         glance = self._store.glance(credential_id)
-        sealed = glance.record.get("e")
+        sealed, known = glance.record.get("e"), None
         if sealed is not None:
             known = record.unseal(self._sealer, credential_id, sealed)
             answer = self._move(
@@ -214,7 +214,10 @@ class Cards:
                     sources=tuple(status for status in Status if lifecycle.is_over(status)),
                     erase=True,
                 )
+            self._issuing.forget_face(known)  # now, while it is known whose it is
+        if glance.record:  # a call that is repeated promises no more than the first one could
             self._confirm_over(credential_id)
+        if known is not None:
             self._issuing.give_up(credential_id, known)
         self._store.drop(pin_key(credential_id), upgrade_key(credential_id))
         self._store.run("settle", (card_key(holder),), (credential_id, "drop"))

@@ -98,6 +98,10 @@ class Issuing:
         number = self.index.of("id_number", known.id_number)
         for key in (card_key(known.holder), person_key(number)):
             self.store.run("settle", (key,), (credential_id, "drop"))
+        self.forget_face(known)
+
+    def forget_face(self, known: record.Sealed) -> None:
+        """Drop the template of a person whose card is over; twice is once."""
         Templates(self.store.redis, self.sealer, self.index).drop(known.id_number)
 
     def _own_id(self, holder: Holder, person: Person) -> str:

@@ -10,6 +10,7 @@ from benchmarks import nodes
 from credentials.connection import connect
 from credentials.model import Holder, State
 from tests.credentials.issuer import HOLDER, Issuer, person
+from tests.credentials.test_replicas import promised
 
 
 @pytest.fixture
@@ -31,9 +32,9 @@ def test_a_card_lives_its_whole_life_in_a_cluster(cluster: str) -> None:
         phone.approve()
         assert phone.history()[:3] == ["accepted", "asked", "accepted"]
     assert len(issuer.verifications.recent_everywhere()) == 8
-    issuer.cards.freeze(phones[0].credential_id, HOLDER)
+    promised(lambda: issuer.cards.freeze(phones[0].credential_id, HOLDER))
     assert desk.refused(phones[0].showed(0), "internet_cafe") == "frozen"
-    issuer.cards.erase(phones[1].holder, HOLDER)
+    promised(lambda: issuer.cards.erase(phones[1].holder, HOLDER))
     assert issuer.cards.of(phones[1].holder) is None
     assert issuer.issue(person(2), "oAgain").holder == Holder("wechat", "oAgain")
     issuer.audit.note("signed_in", HOLDER)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -10,7 +10,8 @@ from benchmarks.nodes import Cluster, cluster, until
 from credentials.connection import connect
 from credentials.errors import LifecycleError, UnavailableError
 from credentials.model import State, Status
-from tests.credentials.issuer import HOLDER, Desk, Issuer, Phone, refusal
+from credentials.templates import Templates
+from tests.credentials.issuer import HOLDER, Desk, Issuer, Phone, person, refusal
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,27 @@ def issuer(pair: Cluster) -> Iterator[Issuer]:
     database.close()
 
 
+def promised(stop: Callable[[], object]) -> LifecycleError | None:
+    """Stop a card, again and again until a replica has it.
+
+    On a busy machine that takes longer than the half second which the product waits for it; the
+    same call again confirms what is in force already, and says so by the refusal that is given.
+    """
+    refusals: list[LifecycleError] = []
+
+    def done() -> bool:
+        try:
+            stop()
+        except UnavailableError:
+            return False
+        except LifecycleError as refusal:
+            refusals.append(refusal)
+        return True
+
+    until(done, "no replica has it")
+    return refusals[0] if refusals else None
+
+
 def server_of(pair: Cluster, phone: Phone) -> int:
     slot: int = pair.nodes[0].ask(
         "CLUSTER", "KEYSLOT", f"{{b{int(phone.credential_id[:3], 16):04d}}}"
@@ -40,7 +62,7 @@ def test_a_revoked_card_stays_revoked_when_its_server_dies(pair: Cluster, issuer
     slot = server_of(pair, phone)
     primary = pair.primary_of(slot)
     desk.scan(phone.show(), "internet_cafe")
-    issuer.cards.revoke(phone.credential_id, HOLDER)
+    promised(lambda: issuer.cards.revoke(phone.credential_id, HOLDER))
     primary.kill()
     with pytest.raises(UnavailableError):
         issuer.cards.get(phone.credential_id)
@@ -69,9 +91,9 @@ def test_without_its_replica_a_stop_is_in_force_but_not_promised(
         issuer.cards.freeze(phone.credential_id, HOLDER)
     replica.start()
     pair.settle()
-    with pytest.raises(LifecycleError) as again:
-        issuer.cards.freeze(phone.credential_id, HOLDER)
-    assert again.value.details["status"] == "frozen"
+    again = promised(lambda: issuer.cards.freeze(phone.credential_id, HOLDER))
+    assert again is not None
+    assert again.details["status"] == "frozen"
 
 
 def test_a_denial_that_freezes_is_not_promised_without_a_replica(
@@ -91,14 +113,20 @@ def test_a_denial_that_freezes_is_not_promised_without_a_replica(
 
 def test_an_erased_card_is_promised_to_be_gone(pair: Cluster, issuer: Issuer) -> None:
     phone = issuer.phone()
+    faces = Templates(issuer.database, issuer.sealer, issuer.index)
+    face = faces.put(person(1).id_number, bytes(512))
     replica = pair.replica_of(pair.primary_of(server_of(pair, phone)))
     replica.kill()
-    with pytest.raises(UnavailableError):
-        issuer.cards.erase(phone.holder, HOLDER)
+    for _ in range(2):  # asked again it is still not promised
+        with pytest.raises(UnavailableError):
+            issuer.cards.erase(phone.holder, HOLDER)
     replica.start()
     pair.settle()
-    issuer.cards.erase(phone.holder, HOLDER)  # repeating it finishes it
+    promised(lambda: issuer.cards.erase(phone.holder, HOLDER))  # repeating it finishes it
     assert issuer.cards.of(phone.holder) is None
+    assert list(faces.get([face])) == []
+    again = issuer.issue(person(1), "oAgain")  # the number is free
+    assert again.credential_id != phone.credential_id
 
 
 def test_a_card_is_stopped_while_its_slot_is_on_the_move(pair: Cluster, issuer: Issuer) -> None:
@@ -112,9 +140,9 @@ def test_a_card_is_stopped_while_its_slot_is_on_the_move(pair: Cluster, issuer: 
     giver.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", taker.ask("CLUSTER", "MYID"))
     keys = giver.ask("CLUSTER", "GETKEYSINSLOT", slot, 50)
     giver.ask("MIGRATE", "127.0.0.1", taker.port, "", 0, 5000, "KEYS", *keys)
-    issuer.cards.freeze(phone.credential_id, HOLDER)  # by ASK
+    promised(lambda: issuer.cards.freeze(phone.credential_id, HOLDER))  # by ASK
     pair.move(range(slot, slot + 1), taker)
-    issuer.cards.revoke(phone.credential_id, HOLDER)  # by MOVED
+    promised(lambda: issuer.cards.revoke(phone.credential_id, HOLDER))  # by MOVED
     assert status(issuer, phone) is Status.REVOKED
     assert issuer.findings() == []
 
