@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from commands.player.product import free_port
+
 RESULTS = Path(__file__).parent / "results"
 PAIRS = 7
 START_SECONDS = 90  # a face model and a busy machine; it is an end, not a wait
@@ -96,13 +98,6 @@ def seconds_each(function: Callable[[], object], times: int) -> float:
     for _ in range(times):
         function()
     return (time.perf_counter() - began) / times
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on now."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def await_port(port: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import random
 import shutil
 import signal
 import socket
@@ -205,9 +206,12 @@ def _join(made: Cluster, primaries: int) -> None:
 
 
 def _ports(count: int, first: int) -> list[int]:
-    """Ports that are free here and whose bus ports are free."""
+    """Ports that are free here and whose bus ports are free.
+
+    From a place of its own: another process may choose some at this moment, too.
+    """
     found: list[int] = []
-    for port in range(first or 17_100, 20_000):
+    for port in range(first or random.randrange(17_100, 19_900), 20_000):
         if len(found) < count and _free(port) and _free(port + BUS):
             found.append(port)
     return found

@@ -29,9 +29,10 @@ import numpy as np
 import psutil
 
 from benchmarks import stage
-from benchmarks.harness import RESULTS, await_port, drive, free_port, machine, post, publish
+from benchmarks.harness import RESULTS, await_port, drive, machine, post, publish
 from benchmarks.pages import code_pages
 from bot.jobs import Jobs
+from commands.player.product import free_port
 from credentials.model import Holder
 
 HOLDERS = 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -66,10 +67,16 @@ def account() -> Account:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on now."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nothing listens on now.
+
+    Below those that the system gives to connections and to whoever wants any port: seconds may
+    pass until somebody listens on this one.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - any will do
+        with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -15,7 +15,8 @@ import httpx
 import psutil
 import redis
 
-from tests.product.actors import ROOT, Product, free_port, wait_until
+from commands.player.product import free_port
+from tests.product.actors import ROOT, Product, wait_until
 
 START_SECONDS = 20
 
@@ -100,7 +101,7 @@ def cluster(folder: Path, primaries: int = 3) -> Iterator[list[RedisServer]]:
 def _bus_port() -> int:
     """A free port whose cluster bus, 10000 higher, is free as well."""
     while True:
-        port = free_port() % 20_000 + 20_000
+        port = free_port() - 10_000
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             for wanted in (port, port + 10_000):
                 probe = stack.enter_context(socket.socket())

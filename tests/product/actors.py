@@ -8,7 +8,6 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from PIL import Image
 
 from app import services_of
 from commands import embedded
+from commands.player.product import free_port
 from credentials.connection import connect
 from credentials.services import Services
 from settings import Settings
@@ -99,12 +99,6 @@ def environment(var_dir: Path, port: int, **more: str) -> dict[str, str]:
         if not name.startswith(("WECHAT_", "REDIS_", "JOBS_", "MASTER_", "AUTHORITY_", "PUBLIC_"))
     }
     return kept | ours
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

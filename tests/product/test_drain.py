@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 
 from benchmarks import stage
-from benchmarks.harness import await_port, free_port
+from benchmarks.harness import await_port
+from commands.player.product import free_port
 from tests.product.actors import ROOT
 
 
@@ -20,7 +21,6 @@ def test_every_request_that_was_taken_is_answered() -> None:
     with stage.stage() as scene:
         holders = scene.holders(60)
         key = scene.services.verifiers.add("drain", ["internet_cafe"])[1]
-        codes = [scene.services.cards.mint(holder).code for holder in holders]
         port = free_port()
         web = subprocess.Popen(
             [sys.executable, str(Path(ROOT) / "app.py"), "web"],
@@ -51,6 +51,7 @@ def test_every_request_that_was_taken_is_answered() -> None:
 
         try:
             await_port(port)
+            codes = [scene.services.cards.mint(holder).code for holder in holders]
             desks = [threading.Thread(target=scan, args=(codes[at::4],)) for at in range(4)]
             for desk in desks:
                 desk.start()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ import pytest
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
 
+from commands.player.product import free_port
 from simulator.config import Config, parse
 from tests.simulator.account import AES_KEY, Account
 from tests.simulator.conftest import Clock, Running
@@ -68,9 +68,7 @@ def test_secrets_come_from_the_environment() -> None:
 
 
 def test_the_process_ends_on_sigterm(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     told = {**os.environ, "SIM_TOKEN": "t", "SIM_AES_KEY": AES_KEY}
     command = [sys.executable, "-m", "simulator", "--port", str(port), "--folder", str(tmp_path)]
     with subprocess.Popen(
