@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from benchmarks import nodes
 from commands import embedded
 from credentials.connection import connect
+
+# How long an example takes says something of the machine, and of what else it does just then.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

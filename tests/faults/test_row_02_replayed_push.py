@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
+import httpx
 
-from tests.bot.wechat.pushes import encrypt, xml
+from tests.bot.wechat.pushes import encrypt, in_one_second, xml
 from tests.faults.acts import Office
 from tests.faults.conftest import Figure
 from tests.faults.wire import AES_KEY, APP_ID, Wire, said
@@ -15,8 +15,12 @@ def test_a_push_with_an_old_timestamp_is_refused(
     shared_product: Product, shared_office: Office
 ) -> None:
     for seconds in (-3600, -301, 301, 86400):
-        wire = Wire(shared_product)
-        answer = wire.push(wire.text("申请"), timestamp=int(time.time()) + seconds)
+
+        def push(now: int, seconds: int = seconds) -> tuple[Wire, httpx.Response]:
+            wire = Wire(shared_product)
+            return wire, wire.push(wire.text("申请"), timestamp=now + seconds)
+
+        wire, answer = in_one_second(shared_office.database, push)
         assert (answer.status_code, "five minutes" in answer.text) == (403, True)
         assert list(shared_office.database.scan_iter(match=f"*{wire.openid}*")) == []
 

@@ -249,7 +249,7 @@ class TestBodies:
     @settings(
         max_examples=150,
         deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(body=ANYTHING | st.fixed_dictionaries({"code": st.text(), "purpose": st.text()}))
     def test_nothing_makes_it_stumble(self, software: Software, body: object) -> None:
