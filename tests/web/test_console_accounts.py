@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
-import time
 
 import pyotp
 import pytest
+import redis
 
+from credentials.second_factor import SecondFactors
 from tests.web.office import PASSWORD, Office, Person
 
 WHY = "joins the night shift"
+NOW = 1_800_000_015  # in the middle of a half minute; codes are told by no other time here
+
+
+@pytest.fixture
+def office(database: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Office:
+    stands = functools.partial(SecondFactors, clock=lambda: NOW)
+    monkeypatch.setattr("web.console.SecondFactors", stands)
+    return Office(database)
 
 
 @pytest.fixture
@@ -24,12 +34,23 @@ def viewer(office: Office) -> Person:
     return office.operator("viewer", "vera").sign_in()
 
 
-def enrol(person: Person) -> tuple[pyotp.TOTP, list[str]]:
-    """Set up a second factor; gives the app and the recovery codes."""
+def offered(person: Person) -> pyotp.TOTP:
+    """The app, with the secret that the page shows."""
     found = re.search(r'id="secret">([A-Z2-7]+)<', person.see("/console/second").text)
     assert found
-    app = pyotp.TOTP(found[1])
-    page = person.fill("/console/second", code=app.at(time.time() - 30)).text
+    return pyotp.TOTP(found[1])
+
+
+def wrong(app: pyotp.TOTP) -> str:
+    """Six digits that are the app's neither now nor beside it."""
+    right = {app.at(NOW + beside) for beside in (-30, 0, 30)}
+    return next(digits for digits in map("{:06}".format, range(4)) if digits not in right)
+
+
+def enrol(person: Person) -> tuple[pyotp.TOTP, list[str]]:
+    """Set up a second factor; gives the app and the recovery codes."""
+    app = offered(person)
+    page = person.fill("/console/second", code=app.at(NOW - 30)).text
     codes = re.findall(r"<li>([0-9a-f]{4}-[0-9a-f]{6})</li>", page)
     assert len(codes) == 8
     return app, codes
@@ -45,9 +66,9 @@ def sign_in_again(person: Person, code: str) -> int:
 class TestSecondFactor:
     def test_a_code_of_the_app_opens_once(self, viewer: Person) -> None:
         app, _ = enrol(viewer)
-        assert sign_in_again(viewer, app.now()) == 303
+        assert sign_in_again(viewer, app.at(NOW)) == 303
         assert viewer.see("/console").status_code == 200
-        assert sign_in_again(viewer, app.now()) == 401  # the same code again
+        assert sign_in_again(viewer, app.at(NOW)) == 401  # the same code again
 
     def test_a_recovery_code_opens_once(self, viewer: Person) -> None:
         _, codes = enrol(viewer)
@@ -68,27 +89,27 @@ class TestSecondFactor:
     def test_what_a_password_opened_is_over_with_the_code(
         self, office: Office, viewer: Person
     ) -> None:
-        _, codes = enrol(viewer)
-        sign_in_again(viewer, "000000")
+        app, codes = enrol(viewer)
+        sign_in_again(viewer, wrong(app))
         assert list(office.services.redis.scan_iter("{s2:console:*"))
         assert viewer.fill("/console/code", code=codes[0]).status_code == 303
         assert list(office.services.redis.scan_iter("{s2:console:*")) == []
 
-    @pytest.mark.parametrize(
-        "code", ["", "000000", "12345", "１２３４５６", "x" * 400, "0000-000000"]
-    )
+    @pytest.mark.parametrize("code", ["", "12345", "１２３４５６", "x" * 400, "0000-000000"])
     def test_a_wrong_code(self, viewer: Person, code: str) -> None:
-        enrol(viewer)
+        app, _ = enrol(viewer)
         assert sign_in_again(viewer, code) == 401
+        assert sign_in_again(viewer, wrong(app)) == 401
 
     def test_five_wrong_codes_lock(self, viewer: Person) -> None:
         app, _ = enrol(viewer)
         for _ in range(5):
-            sign_in_again(viewer, "000000")
-        assert sign_in_again(viewer, app.now()) == 429
+            sign_in_again(viewer, wrong(app))
+        assert sign_in_again(viewer, app.at(NOW)) == 429
 
     def test_a_wrong_first_code_sets_nothing_up(self, office: Office, viewer: Person) -> None:
-        assert viewer.fill("/console/second", code="000000").status_code == 422
+        code = wrong(offered(viewer))
+        assert viewer.fill("/console/second", code=code).status_code == 422
         assert "second_factor_set" not in office.audited()
         assert viewer.try_to_sign_in(PASSWORD).location == "/console"
 
