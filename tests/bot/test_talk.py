@@ -644,7 +644,7 @@ class TestDelivery:
         assert phone.say("张三丰") == ""
         for key in world.jobs.broker.client.scan_iter("jobs:*.msgs"):
             jobs = str(world.jobs.broker.client.hgetall(key))
-            assert "u5f20" not in jobs
+            assert "\\u5f20" not in jobs
             assert str("张三丰".encode())[2:-1] not in jobs
         world.conversations.leave(taken)
         assert "【3/4】" in phone.hears()

@@ -60,7 +60,7 @@ def shapes(text: str) -> set[bytes]:
         plain,
         text.encode("utf-16-le"),
         text.encode("unicode_escape"),
-        base64.b64encode(plain)[:-4],
+        base64.b64encode(plain[: len(plain) // 3 * 3]),  # whatever follows it
         plain.hex().encode(),
         hashlib.sha256(plain).hexdigest().encode(),
         hashlib.sha1(plain).hexdigest().encode(),
@@ -172,7 +172,7 @@ def test_no_key_joins_an_account_to_a_person(world: World) -> None:
     logs: Any = world.database.xrange(next(iter(world.database.scan_iter("{b*}:log"))))
     assert b"oPlayed" not in b"".join(part for _, fields in logs for part in fields.values())
     for key in world.database.scan_iter("{id:*"):
-        assert b"4401" not in key
+        assert b"440115" not in key
 
 
 def test_nothing_is_left_under_an_earlier_key(
