@@ -57,7 +57,7 @@ def test_given_identities_are_used() -> None:
 
 def play(url: str, *people: Player, duplicates: float = 0.0) -> Game:
     """Play against a webhook."""
-    chance, rules = random.Random(1), Rules(100.0, duplicates, patience=0.3)
+    chance, rules = random.Random(1), Rules(100.0, duplicates, patience=1.0)
     platform = Platform(chance)
     line = Line(url, ACCOUNT)
     game = Game(line, platform, rules, photos=(b"", b""), ledger=io.StringIO(), chance=chance)

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from commands.simulate import ScriptError, read, simulate
 from simulator.config import Config
+from tests.product.actors import wait_until
 from tests.simulator.account import AES_KEY, APP_ID, SECRET, TOKEN, Account
 from tests.simulator.conftest import Clock, Running
 
@@ -72,7 +73,9 @@ def test_another_answer_than_expected_ends_with_status_1(
     text = '[[step]]\nfollow = true\n[[step]]\nsay = "你好"\n[[step]]\nexpect = "另一句"\n'
     done = play(simulator, tmp_path, text + "seconds = 0.2\n")
     assert done.exit_code == 1
-    assert account.received[-1]["Content"] == "你好"
+    assert wait_until(
+        lambda: [each.get("Content") for each in account.received][-1:] == ["你好"], 20
+    )
 
 
 def test_faults_are_switched_off_at_the_end(simulator: Running, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from commands.supervisor import Child, Supervisor
 
 
-def _wait_until(seen: Callable[[], bool], seconds: float = 10) -> bool:
+def _wait_until(seen: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     while time.monotonic() < deadline:
@@ -34,8 +35,8 @@ def _child(folder: Path, program: str) -> Child:
 NOTES_EACH_START = """
 import os, pathlib, signal, sys
 folder = pathlib.Path(os.environ["FOLDER"])
-(folder / str(os.getpid())).touch()
 signal.signal(signal.SIGTERM, lambda *_: (folder.joinpath("finished").touch(), sys.exit(0)))
+(folder / str(os.getpid())).touch()
 while True: signal.pause()
 """
 IGNORES_SIGTERM = """
@@ -89,14 +90,24 @@ def test_a_child_that_will_not_end_is_ended(tmp_path: Path) -> None:
 
 def test_a_child_that_ends_at_once_is_not_started_in_a_frenzy(tmp_path: Path) -> None:
     supervisor = Supervisor(print)
-    supervisor.add(_child(tmp_path, ENDS_AT_ONCE))
-    deadline = time.monotonic() + 1.5
-    pause = threading.Event()
-    while time.monotonic() < deadline:
+    child = _child(tmp_path, ENDS_AT_ONCE)
+    supervisor.add(child)
+    starts = [child.started]
+
+    def four() -> bool:
+        ended = child.process is not None and child.process.poll() is not None
         supervisor.watch_once()
-        pause.wait(0.02)
+        if child.started != starts[-1]:
+            starts.append(child.started)
+        elif ended:
+            assert len(starts) > 1, "the first time it is started again at once"
+        return len(starts) == 4
+
+    assert _wait_until(four)
     supervisor.stop_all()
-    assert 2 <= len(_pids(tmp_path)) <= 4
+    _, second, third = (later - one for one, later in itertools.pairwise(starts))
+    assert second >= 1.0
+    assert third >= 2.0
 
 
 def test_a_program_that_does_not_exist_is_an_error() -> None:

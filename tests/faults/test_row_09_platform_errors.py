@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from simulator.phone import Phone
+from tests.faults.acts import office_of
 from tests.faults.conftest import Figure, Phones
-from tests.product.actors import Product
+from tests.product.actors import Product, wait_until
 from web.demo import CITIZENS
 
 COLLINS = CITIZENS[1]
@@ -45,7 +46,9 @@ def test_it_is_kept_for_the_next_turn(product: Product, phones: Phones, name: st
     _switch_on(product, kind="api_error", code=KEPT[name], times=1)
     phone.say(COLLINS.id_number)
     phone.wait_for("正在向登记机关核实")
-    _wait_until_used(product)
+    with office_of(product) as office:
+        kept = f"{{wechat:{phone.openid}}}:outbox:kept"
+        assert wait_until(lambda: bool(office.database.exists(kept)), 20)
     phone.say("好了吗")
     phone.wait_for("身份核实通过")
     assert _passed(phone) == 1
@@ -58,7 +61,7 @@ def test_lasting_errors_end_and_the_message_is_still_there(
     _switch_on(product, kind="api_error", code=40001, times=1000)
     phone.say(COLLINS.id_number)
     phone.wait_for("正在向登记机关核实")
-    _wait_until_used(product, 2)
+    _wait_until_used_twice(product)
     used = _faults(product)[0]["used"]
     _switch_off(product)
     assert used < 20
@@ -97,10 +100,5 @@ def _faults(product: Product) -> list[dict[str, int]]:
     return on
 
 
-def _wait_until_used(product: Product, times: int = 1) -> None:
-    """Until the fault has struck so often; one that is used up is no longer on."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if all(fault["used"] >= times for fault in _faults(product)):
-            return
-    raise AssertionError("the fault was never met")
+def _wait_until_used_twice(product: Product) -> None:
+    assert wait_until(lambda: _faults(product)[0]["used"] >= 2, 20), "the fault was never met"

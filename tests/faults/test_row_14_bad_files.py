@@ -73,11 +73,11 @@ def test_is_refused_with_advice_and_costs_no_attempt(
 
 
 def test_a_bomb_is_refused_before_it_is_decoded() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(PhotoError) as refused:
         selfie.measure(bomb())
     assert refused.value.code == "too_many_pixels"
-    assert time.monotonic() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])

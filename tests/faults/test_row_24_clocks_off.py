@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 import time
 from pathlib import Path
@@ -60,7 +61,7 @@ def _minutes_off(product: Product) -> float:
         wire = Wire(product)
         wire.post({}, b"")
         lines = re.findall(r"timestamp=(\S+)Z", product.log.read_text())
-    stamp = time.mktime(time.strptime(lines[-1][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
+    stamp = calendar.timegm(time.strptime(lines[-1][:19], "%Y-%m-%dT%H:%M:%S"))
     return (stamp - time.time()) / 60
 
 

@@ -12,7 +12,7 @@ import pytest
 from credentials.store import Place, place_of, record_key
 from tests.faults.acts import Office
 from tests.faults.conftest import Figure
-from tests.product.actors import ROOT, HotelSoftware, Product, environment
+from tests.product.actors import COMMAND_SECONDS, ROOT, HotelSoftware, Product, environment
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 Entries = list[Entry]
@@ -27,7 +27,7 @@ def verify(product: Product) -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=COMMAND_SECONDS,
     )
     return done.returncode, done.stdout + done.stderr
 

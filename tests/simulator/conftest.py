@@ -52,7 +52,7 @@ def config(account: Account) -> Config:
         secret=SECRET,
         token=TOKEN,
         aes_key=AES_KEY,
-        deadline=1.0,
+        deadline=20.0,  # an end: where a webhook's slowness matters, a test has its own
         pause=0.0,
     )
 

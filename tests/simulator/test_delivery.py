@@ -96,8 +96,11 @@ def test_three_tries_of_one_message_then_the_notice(simulator: Running, account:
     assert len(set(account.nonces[1:])) == 3
 
 
-def test_a_slow_webhook_is_hung_up_on_and_asked_again(simulator: Running, account: Account) -> None:
-    phone = simulator.phone()
+def test_a_slow_webhook_is_hung_up_on_and_asked_again(
+    config: Config, account: Account, clock: Clock
+) -> None:
+    running = Running(dataclasses.replace(config, deadline=1.0), clock)
+    phone = running.phone()
     release = threading.Event()
 
     def slow_once(message: dict[str, str]) -> str:
@@ -113,6 +116,7 @@ def test_a_slow_webhook_is_hung_up_on_and_asked_again(simulator: Running, accoun
     phone.settle()
     assert "太迟了" not in phone.transcript()
     assert account.received[1]["MsgId"] == account.received[2]["MsgId"]
+    running.close()
 
 
 @pytest.mark.parametrize(

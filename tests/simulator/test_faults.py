@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import httpx
 import pytest
 
+from simulator.config import Config
 from simulator.platform.chat import NOTICE
 from tests.simulator.account import Account
-from tests.simulator.conftest import Running
+from tests.simulator.conftest import Clock, Running
 
 SEND = "/cgi-bin/message/custom/send"
 
@@ -33,7 +36,8 @@ def test_a_slow_endpoint(simulator: Running) -> None:
     query = {"access_token": token}
     with pytest.raises(httpx.ReadTimeout):
         simulator.http.get("/cgi-bin/menu/get", params=query, timeout=0.1)
-    assert simulator.http.get("/cgi-bin/menu/get", params=query, timeout=0.4).status_code == 200
+    assert simulator.http.get("/simulator/api/faults").json()["on"] == []  # it is used up
+    assert simulator.http.get("/cgi-bin/menu/get", params=query).status_code == 200
 
 
 def test_tokens_are_invalidated(simulator: Running) -> None:
@@ -77,14 +81,16 @@ def test_pushes_out_of_order(simulator: Running, account: Account) -> None:
     assert [each["Content"] for each in account.received[1:]] == ["二", "一"]
 
 
-def test_a_lost_reply_is_asked_for_again(simulator: Running, account: Account) -> None:
-    phone = simulator.phone()
-    simulator.fault("reply_lost", target="text", times=1)
+def test_a_lost_reply_is_asked_for_again(config: Config, account: Account, clock: Clock) -> None:
+    running = Running(dataclasses.replace(config, deadline=1.0), clock)
+    phone = running.phone()
+    running.fault("reply_lost", target="text", times=1)
     phone.say("申请")
     phone.wait_for("收到：申请")
     phone.settle()
     assert [each["MsgType"] for each in account.received[1:]] == ["text", "text"]
     assert phone.transcript().count("收到：申请") == 1
+    running.close()
 
 
 def test_a_forged_push_is_refused_by_wechatpy(simulator: Running, account: Account) -> None:

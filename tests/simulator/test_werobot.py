@@ -75,7 +75,7 @@ def phone(robot: Robot, clock: Clock) -> Iterator[Phone]:
         secret=SECRET,
         token=TOKEN,
         aes_key=AES_KEY,
-        deadline=2.0,
+        deadline=20.0,
         pause=0.0,
     )
     running = Running(config, clock)

@@ -174,9 +174,9 @@ class TestWebhook:
     def test_nobody_there(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        with pytest.raises(NotToldError, match="unreachable") as refused:
-            alerts.webhook(f"https://127.0.0.1:{port}/a-secret")({})
+            port = free.getsockname()[1]  # nobody else's meanwhile, and nobody listens
+            with pytest.raises(NotToldError, match="unreachable") as refused:
+                alerts.webhook(f"https://127.0.0.1:{port}/a-secret")({})
         assert "a-secret" not in str(refused.value)
 
     def test_without_an_address_nothing_is_told(self) -> None:

@@ -214,11 +214,12 @@ class TestSend:
             channel.send("oA", Say("hello"))
 
     def test_no_platform_at_all(self, database: redis.Redis, sealer: Sealer) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            port = closed.getsockname()[1]
-        channel = WeChatChannel(settings_for(f"http://127.0.0.1:{port}"), database, sealer)
-        with contextlib.closing(channel), pytest.raises(PlatformUnavailableError):
-            channel.send("oA", Say("hello"))
+        with socket.socket() as closed:  # nobody else's meanwhile, and nobody listens
+            closed.bind(("127.0.0.1", 0))
+            base = f"http://127.0.0.1:{closed.getsockname()[1]}"
+            channel = WeChatChannel(settings_for(base), database, sealer)
+            with contextlib.closing(channel), pytest.raises(PlatformUnavailableError):
+                channel.send("oA", Say("hello"))
 
     def test_a_silent_platform_times_out(
         self, database: redis.Redis, sealer: Sealer, monkeypatch: pytest.MonkeyPatch
