@@ -33,12 +33,14 @@ from PIL import Image, ImageChops, ImageEnhance, UnidentifiedImageError
 
 from credentials import id_number
 from credentials.model import Person
+from faces.encode import Template
 from faces.errors import PhotoError
 from faces.gestures import Gesture
 from faces.photo import Pixels
 
 LARGEST_PHOTO = 10 * 1024 * 1024
 MOST_TAKES = 12
+TURNED = frozenset({Gesture.TURN_LEFT, Gesture.TURN_RIGHT})
 ADDED = "{demo}:citizens"
 TAKES = "{demo}:takes"
 REMEMBERED_TAKES = 5000
@@ -102,7 +104,7 @@ class Citizen:
         made = Image.fromarray(_gesture(self.portrait(), wanted))
         for _ in range(MOST_TAKES):
             taken = _taken_anew(made)
-            if _shows(taken, wanted):
+            if _shows(taken, wanted) and _is_like(taken, self.portrait(), wanted):
                 break
         return taken
 
@@ -155,6 +157,24 @@ def _shows(taken: bytes, wanted: Gesture) -> bool:
     except PhotoError:
         return False
     return gestures.measure_expression(find.steady_landmarks(pixels, face)).shows(wanted)
+
+
+@functools.cache
+def _template(portrait: bytes) -> Template:
+    from faces import selfie  # noqa: PLC0415 - as above
+
+    return selfie.measure(portrait).template
+
+
+def _is_like(taken: bytes, portrait: bytes, gesture: Gesture) -> bool:
+    """Whether the product would know the person for sure, or at all where the head is turned."""
+    from faces import compare, selfie  # noqa: PLC0415 - as above
+
+    try:
+        found = compare.compare(selfie.measure(taken).template, _template(portrait))
+    except PhotoError:
+        return False
+    return found.match and (gesture in TURNED or not found.doubtful)
 
 
 def _taken_anew(picture: Image.Image) -> bytes:
