@@ -16,7 +16,7 @@ def test_the_holder_sees_who_really_asks_and_freezes(
     code = shared_office.code(card)  # photographed over the holder's shoulder, and sent on
     asked = elsewhere.scan(code, "hotel").json()
     assert (asked["state"], asked["attributes"]) == ("awaiting_holder", {})
-    question = str(holder.wait_for(str(asked["number"])))
+    question = str(holder.wait_for(f"数字是 {asked['number']}。"))
     assert "远方酒店" in question
     holder.say("拒绝并冻结")
     holder.wait_for("冻结")

@@ -129,7 +129,7 @@ def test_the_holder_approves_a_hotel_in_the_chat(holder: Phone, hotel: HotelSoft
     asked = hotel.scan(_fresh_code(holder), "hotel").json()
     assert asked["state"] == "awaiting_holder"
     assert asked["attributes"] == {}
-    holder.wait_for(str(asked["number"]))
+    holder.wait_for(f"数字是 {asked['number']}。")
     holder.say("批准")
     holder.wait_for("批准")
     told = hotel.ask_again(asked["verification_id"]).json()
@@ -142,7 +142,7 @@ def test_the_holder_denies_and_the_hotel_learns_nothing(
     holder: Phone, hotel: HotelSoftware
 ) -> None:
     asked = hotel.scan(_fresh_code(holder), "hotel").json()
-    holder.wait_for(str(asked["number"]))
+    holder.wait_for(f"数字是 {asked['number']}。")
     holder.say("拒绝")
     holder.wait_for("拒绝")
     told = hotel.ask_again(asked["verification_id"]).json()

@@ -170,7 +170,7 @@ def test_a_bank_waits_for_ever_without_a_pin(
 ) -> None:
     asked = bank.scan(fresh_code(hopper), "banking").json()
     assert (asked["state"], asked["attributes"]) == ("awaiting_holder", {})
-    hopper.wait_for(str(asked["number"]))
+    hopper.wait_for(f"数字是 {asked['number']}。")
     hopper.say("批准")
     hopper.wait_for("PIN")
     page = CardPage(product, hopper)
