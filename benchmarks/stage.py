@@ -16,13 +16,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from app import services_of
 from benchmarks.harness import post
 from commands import embedded
 from credentials.connection import connect
 from credentials.id_number import check_character
 from credentials.model import Consent, Holder, Person
 from credentials.services import Services
+from parts import services_of
 from settings import Settings
 from simulator import crypto
 

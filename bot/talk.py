@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,23 +19,22 @@ from typing import Any, Final
 
 import structlog
 
-from bot import engine
-from bot.channel import Channel, MediaGoneError, PlatformUnavailableError
+from bot import engine, speech
+from bot.channel import Channel
 from bot.conversations import BusyError, Conversations, HeardBeforeError, LostError, Taken
 from bot.engine import Conversation, Line, Move
 from bot.jobs import FACES, Jobs
 from bot.letters import from_json, to_json
 from bot.outbox import NOTHING_KEPT, Outbox
+from bot.tasks import Tasks
 from bot.transcripts import Entry, Transcripts, answered, heard
 from credentials.errors import CredentialError, UnavailableError
-from credentials.frames import PREFIX
 from credentials.model import Holder, State
 from credentials.receipts import Receipt
 from credentials.services import Services
-from faces.gestures import Gesture
-from handlers import drawings, notices
-from handlers.steps import NOT_YET, Dialog, MediaError, Outcome, Task, Word, Work, checked
-from handlers.turn import Choices, HandOver, Kind, Picture, Reply, Say, Turn
+from handlers import notices
+from handlers.steps import NOT_YET, Dialog, Outcome, Work, checked
+from handlers.turn import HandOver, Kind, Reply, Say, Turn
 from handlers.twins import Twins
 from texts import DEFAULT_LANGUAGE
 
@@ -92,13 +90,13 @@ class Talk:
     ) -> None:
         self._dialog = checked(dialog, services.texts)
         self._services = services
+        self._texts = services.texts
         self._conversations = conversations
         self._jobs = jobs
         self._outbox = outbox
         self._channels = channels
-        self._liveness = liveness
         self._clock = clock
-        self.twins = Twins(services.templates)
+        self._tasks = Tasks(services, channels, home=dialog.home, liveness=liveness, clock=clock)
         self.transcripts = transcripts or Transcripts(services.redis, services.sealer)
 
     def receive(self, turn: Turn) -> Reply | None:
@@ -152,17 +150,22 @@ class Talk:
             name, now = conversation.step, self._clock()
             move = engine.carry_on(self._dialog, Move(conversation), name, outcome, now)
             move = self._work_off(move)
-            replies = self._render(move)
+            replies = speech.render(self._texts, move)
             self._outbox.put(holder, replies, f"job:{job_id}")
             if name in TOLD_WORKS and move.lines:
                 # The result alone: the page asks the next question in its own way.
                 language = move.conversation.language or DEFAULT_LANGUAGE
-                words = self._sentence(language, move.lines[0])
+                words = speech.sentence(self._texts, language, move.lines[0])
                 self._services.frames.tell(holder, job_id, words)
             self._start_jobs(move, job_id)
             self._keep(taken, move, answered(replies, conversation, now))
             leaving.done = True
         log.info("work finished", step=name, outcome=outcome.name)
+
+    @property
+    def twins(self) -> Twins:
+        """The templates of all faces, which workers prepare as they start."""
+        return self._tasks.twins
 
     def functions(self) -> Mapping[str, Callable[..., None]]:
         """The jobs of the talk, for a worker, by the names of `bot.jobs.QUEUES`."""
@@ -216,14 +219,14 @@ class Talk:
             kept = NOTHING_KEPT
             if taken.kept and not through_page:
                 kept = self._outbox.kept(turn.holder)
-            replies = _merged((*kept.replies, *self._render(move)))
+            replies = speech.merged((*kept.replies, *speech.render(self._texts, move)))
             late = through_outbox or time.monotonic() - began > LATE_SECONDS
             if not late and self._hands_over(turn, taken, move):
                 replies = (HandOver(), *replies)
             answer = replies[0] if replies and not late else None
             name = f"turn:{turn.key or turn.at}"
             if through_page:
-                answer = Say(_text_of(replies)) if replies else None
+                answer = Say(speech.text_of(replies)) if replies else None
             elif answer is None:
                 self._outbox.put(turn.holder, replies, name)
             else:
@@ -282,7 +285,7 @@ class Talk:
             UnavailableError: when nothing was promised.
         """
         conversation = self._conversations.look(receipt.holder)
-        task, told = self._task(conversation), receipt.decided.verification_id
+        task, told = self._tasks.of(conversation), receipt.decided.verification_id
         if receipt.decided.state is State.AWAITING_HOLDER:
             self._tell(conversation, notices.ask_approval(task, told), f"approval:{told}")
         else:
@@ -292,7 +295,7 @@ class Talk:
         """Ask a person's pending question, as after an operator's help."""
         conversation = self._conversations.look(holder)
         move = Move(conversation, engine.question(self._dialog, conversation)[-1:])
-        self._tell(conversation, self._render(move), f"asked:{secrets.token_hex(8)}")
+        self._tell(conversation, speech.render(self._texts, move), f"asked:{secrets.token_hex(8)}")
 
     def _hands_over(self, turn: Turn, taken: Taken, move: Move) -> bool:
         """Whether the platform's own human service takes over: a human was just asked for.
@@ -311,7 +314,7 @@ class Talk:
             name = move.work
             step = self._dialog.steps[name]
             assert isinstance(step, Work)  # noqa: S101 - the engine names works only
-            task = self._task(move.conversation)
+            task = self._tasks.of(move.conversation)
             move = engine.carry_on(self._dialog, move, name, step.does(task), task.now)
         raise RuntimeError(f"the works lead in a circle at {move.work}")
 
@@ -340,67 +343,6 @@ class Talk:
         line = Line("face.place", {"ahead": ahead})
         return dataclasses.replace(move, lines=(*move.lines, line))
 
-    def _render(self, move: Move) -> tuple[Reply, ...]:
-        """What a move says, as one message: its sentences one below the other.
-
-        A question that ends it and has a few possible answers comes with those to tap; one that
-        asks for a gesture comes with its drawing.
-        """
-        if not move.lines:
-            return ()
-        language = move.conversation.language or DEFAULT_LANGUAGE
-        text = "\n\n".join(self._sentence(language, line) for line in move.lines)
-        answers = (self._services.texts.say(language, key) for key in move.lines[-1].answers)
-        said = Choices(text, tuple(answers)) if move.lines[-1].answers else Say(text)
-        drawn = (
-            Picture(drawings.draw(Gesture(line.picture)), self._sentence(language, _named(line)))
-            for line in move.lines
-            if line.picture
-        )
-        return (said, *drawn)
-
-    def _sentence(self, language: str, line: Line) -> str:
-        say = self._services.texts.say
-        values = {
-            name: say(language, value.key) if isinstance(value, Word) else value
-            for name, value in line.values.items()
-        }
-        sentence = say(language, line.key, **values)
-        return f"【{line.position}】{sentence}" if line.position else sentence
-
-    def _task(self, conversation: Conversation) -> Task:
-        return Task(
-            holder=conversation.holder,
-            given=conversation.given,
-            services=self._services,
-            liveness=self._liveness,
-            now=self._clock(),
-            fetch=functools.partial(self._fetch, conversation.holder),
-            twins=self.twins,
-            paused="" if conversation.step in ("", self._dialog.home) else conversation.step,
-            language=conversation.language or DEFAULT_LANGUAGE,
-            card_page=self._card_page(conversation.holder),
-        )
-
-    def _card_page(self, holder: Holder) -> str:
-        """The card page's address, which asks the account's own platform who is looking."""
-        first = next(iter(self._channels))
-        which = "" if holder.channel == first else f"?channel={holder.channel}"
-        return f"{self._services.address}/card{which}"
-
-    def _fetch(self, holder: Holder, media_id: str, limit: int) -> bytes:
-        if media_id.startswith(PREFIX):
-            data = self._services.frames.get(holder, media_id)
-            if data is None or len(data) > limit:
-                raise MediaError("gone")
-            return data
-        try:
-            return self._channels[holder.channel].fetch(media_id, limit=limit)
-        except MediaGoneError as error:
-            raise MediaError("gone") from error
-        except PlatformUnavailableError as error:
-            raise MediaError("unavailable") from error
-
     # What workers do. Each may be done twice.
 
     def _do_turn(self, holder: Mapping[str, str], sealed: str) -> None:
@@ -425,7 +367,7 @@ class Talk:
         self._channels[whose.channel].typing(whose.openid)
         began = time.monotonic()
         try:
-            outcome = step.does(self._task(conversation))
+            outcome = step.does(self._tasks.of(conversation))
         except UnavailableError:
             outcome = UNAVAILABLE
         log.info("work done", step=conversation.step, seconds=round(time.monotonic() - began, 3))
@@ -442,7 +384,7 @@ class Talk:
     def _do_errand(self, holder: Mapping[str, str], errand: str, key: str) -> None:
         """Do what nobody waits for, and send what it gives."""
         conversation = self._conversations.look(Holder(**holder))
-        replies = notices.ERRANDS[errand](self._task(conversation))
+        replies = notices.ERRANDS[errand](self._tasks.of(conversation))
         self._tell(conversation, replies, f"errand:{errand}:{key}")
 
     def _do_deliver(self, channel: str, openid: str) -> None:
@@ -490,34 +432,12 @@ class _Leaving:
             log.warning("a lock is left to expire")
 
 
-def _merged(replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
-    """Texts one below the other are one message: an answer to a turn holds only one."""
-    merged: list[Reply] = []
-    for reply in replies:
-        last = merged[-1] if merged else None
-        if isinstance(last, Say) and isinstance(reply, (Say, Choices)):
-            merged[-1] = dataclasses.replace(reply, text=f"{last.text}\n\n{reply.text}")
-        else:
-            merged.append(reply)
-    return tuple(merged)
-
-
 def _knowing(taken: Taken, move: Move) -> Conversation:
     """The conversation as it was, with what was given before and after: it masks what was said."""
     before, after = taken.conversation.given, move.conversation.given
     if not after:
         return taken.conversation
     return dataclasses.replace(taken.conversation, given={**before, **after})
-
-
-def _text_of(replies: Sequence[Reply]) -> str:
-    """The words of messages, for a page."""
-    return "\n\n".join(each.text for each in replies if isinstance(each, (Say, Choices)))
-
-
-def _named(line: Line) -> Line:
-    """What a drawing shows, in words."""
-    return Line(f"chat.gesture.{line.picture}")
 
 
 def _pack_holder(holder: Holder) -> dict[str, str]:

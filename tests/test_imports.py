@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "bot": FOUNDATION | {"credentials", "faces", "handlers"},
     "web": FOUNDATION | {"credentials", "faces"},
 }
-OURS = {*MAY_IMPORT, "app", "commands", "benchmarks", "tests"}
+TOP = {"app", "parts"}
+OURS = {*MAY_IMPORT, *TOP, "commands", "benchmarks", "tests"}
 
 
 def _modules(package: str) -> Iterator[Path]:
@@ -63,10 +64,12 @@ def test_only_tests_and_the_command_line_know_the_simulator() -> None:
 
 def test_the_image_holds_every_package_that_the_product_imports() -> None:
     """deploy/Dockerfile copies package by package; one that is missing stops every process."""
-    copied = set(re.findall(r"^COPY (\w+) ", (ROOT / "deploy/Dockerfile").read_text(), re.M))
+    image = (ROOT / "deploy/Dockerfile").read_text()
+    assert set(re.findall(r"(\w+)\.py\b", image.partition("CMD")[0])) == {*TOP, "settings"}
+    copied = set(re.findall(r"^COPY (\w+) ", image, re.M))
     wanted = {"static", "packaging"}
-    packages = (OURS | set(MAY_IMPORT)) - {"tests", "benchmarks", "app", "settings"}
-    for package in ("app", *packages):
+    packages = (OURS | set(MAY_IMPORT)) - TOP - {"tests", "benchmarks", "settings"}
+    for package in (*TOP, *packages):
         for path in _modules(package):
             wanted |= set(_imported(path)) & packages
     assert copied == wanted

@@ -21,11 +21,11 @@ import redis
 import zxingcpp
 from PIL import Image
 
-from app import services_of
 from commands import embedded
 from commands.player.product import free_port
 from credentials.connection import connect
 from credentials.services import Services
+from parts import services_of
 from settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
