@@ -310,6 +310,8 @@
     setBusy(part, true);
     try {
       const answer = await ask(path, change);
+      polling += 1; // what is still on its way was said before this
+      setTimeout(poll, POLL_MS);
       if (answer.status === 200) {
         trouble.hidden = true;
         if (sheets.current() === part.id) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import threading
@@ -13,7 +14,14 @@ import pytest
 import zxingcpp
 from flask import Flask, redirect, request
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import (
+    APIResponse,
+    Browser,
+    Page,
+    Route,
+    expect,
+    sync_playwright,
+)
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
@@ -23,7 +31,8 @@ from tests.web.card.phone import Desk, Phone, Platform
 
 pytestmark = pytest.mark.browser
 CHROMIUM = "/usr/bin/chromium"
-SOON = 2000  # milliseconds within which a scan shows
+SOON = 2000  # milliseconds of the page's own clock within which a scan shows
+START = 1_514_164_271.0  # 25 December 2017
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +68,31 @@ def address(app: Flask, platform: Platform) -> Iterator[str]:
 @pytest.fixture
 def page(browser: Browser, address: str, phone: Phone) -> Iterator[Page]:
     """Lin's card page on a phone of 390 x 720, in English."""
+    with _tab(browser) as tab:
+        tab.goto(f"{address}/card")
+        expect(tab.locator("#qr svg")).to_be_visible()
+        yield tab
+
+
+@pytest.fixture
+def still(browser: Browser, address: str, phone: Phone) -> Iterator[Page]:
+    """The same page with a clock that stands, and no question of its own on the way."""
+    with _tab(browser) as tab:
+        tab.clock.install(time=START)
+        tab.clock.pause_at(START + 1)
+        with tab.expect_response("**/state?*"):
+            tab.goto(f"{address}/card")
+        expect(tab.locator("#qr svg")).to_be_visible()
+        yield tab
+
+
+@contextlib.contextmanager
+def _tab(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 390, "height": 720}, locale="en-GB")
-    context.set_default_timeout(8000)
     tab = context.new_page()
     faults: list[str] = []
     tab.on("pageerror", lambda error: faults.append(str(error)))
     tab.on("console", lambda said: faults.append(said.text) if "Content Sec" in said.text else None)
-    tab.clock.install()
-    tab.goto(f"{address}/card")
-    expect(tab.locator("#qr svg")).to_be_visible()
     yield tab
     context.close()
     assert faults == []
@@ -91,15 +116,16 @@ def test_above_the_fold_are_card_code_and_purpose(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_a_scan_off_the_glass_shows_within_two_seconds(page: Page, desk: Desk) -> None:
-    (shown,) = _read(page)
+def test_a_scan_off_the_glass_shows_within_two_seconds(still: Page, desk: Desk) -> None:
+    (shown,) = _read(still)
     assert desk.scans(shown, "internet_cafe").state is State.ACCEPTED
-    expect(page.locator("#verified")).to_be_visible(timeout=SOON)
-    expect(page.locator("#verified")).to_contain_text("Bay <b>Hotel</b>")
-    assert _read(page) == []
-    page.locator("#verified [data-close]").click()
-    expect(page.locator("#qr svg")).to_be_visible()
-    assert _read(page) != [shown]
+    still.clock.run_for(SOON)
+    expect(still.locator("#verified")).to_be_visible()
+    expect(still.locator("#verified")).to_contain_text("Bay <b>Hotel</b>")
+    assert _read(still) == []
+    still.locator("#verified [data-close]").click()
+    expect(still.locator("#qr svg")).to_be_visible()
+    assert _read(still) not in ([shown], [])
 
 
 def test_digits_show_only_when_they_are_asked_for(page: Page) -> None:
@@ -124,7 +150,7 @@ def test_this_was_not_me_freezes_from_the_page(page: Page, desk: Desk) -> None:
 def test_an_approval_is_answered_by_keyboard_alone(page: Page, desk: Desk) -> None:
     scan = desk.scans(_read(page)[0], "hotel")
     sheet = page.locator("#approval")
-    expect(sheet).to_be_visible(timeout=SOON)
+    expect(sheet).to_be_visible()
     expect(sheet).to_contain_text(str(scan.number))
     page.keyboard.press("Escape")
     expect(sheet).to_be_visible()  # it goes only with an answer, or with its time
@@ -158,65 +184,95 @@ def test_a_purpose_of_the_upgraded_card_cannot_be_picked(page: Page) -> None:
     expect(page.locator("[data-purpose=banking]")).to_be_disabled()
 
 
-def test_offline_takes_the_code_away_at_once_and_it_comes_back(page: Page) -> None:
-    page.context.set_offline(True)
-    expect(page.locator("#qr svg")).to_have_count(0, timeout=500)
-    expect(page.locator("#note")).to_contain_text("offline")
-    page.context.set_offline(False)
-    expect(page.locator("#qr svg")).to_be_visible()
+def test_offline_takes_the_code_away_at_once_and_it_comes_back(still: Page) -> None:
+    still.context.set_offline(True)
+    expect(still.locator("#qr svg")).to_have_count(0)  # no second of the page's passes
+    expect(still.locator("#note")).to_contain_text("offline")
+    still.clock.resume()
+    still.context.set_offline(False)
+    expect(still.locator("#qr svg")).to_be_visible()
 
 
-def test_a_hidden_page_holds_no_code_and_asks_for_none(page: Page) -> None:
-    page.evaluate(
+def test_a_hidden_page_holds_no_code_and_asks_for_none(still: Page) -> None:
+    still.evaluate(
         "Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
         "document.dispatchEvent(new Event('visibilitychange'))"
     )
-    expect(page.locator("#qr svg")).to_have_count(0)
+    expect(still.locator("#qr svg")).to_have_count(0)
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.clock.run_for(30_000)
+    still.on("request", lambda request: asked.append(request.url))
+    still.clock.run_for(30_000)
     assert asked == []
-    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
-    expect(page.locator("#qr svg")).to_be_visible()
+    still.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(still.locator("#qr svg")).to_be_visible()
 
 
-def test_frozen_elsewhere_the_code_leaves_the_glass(page: Page, services: Services) -> None:
+def test_frozen_elsewhere_the_code_leaves_the_glass(still: Page, services: Services) -> None:
     card = services.cards.of(Holder("wechat", "oLin"))
     assert card
     services.cards.freeze(card.credential_id, Actor("operator", "ops"), "reported lost")
-    expect(page.locator("#pass")).to_be_hidden(timeout=SOON)
-    expect(page.locator(".card-status")).to_have_text("Frozen")
+    still.clock.run_for(SOON)
+    expect(still.locator("#pass")).to_be_hidden()
+    expect(still.locator(".card-status")).to_have_text("Frozen")
 
 
-def test_the_code_is_replaced_while_the_old_one_is_still_good(page: Page, desk: Desk) -> None:
-    (first,) = _read(page)
-    expect(page.locator("#count")).to_contain_text("A new code in")
-    page.clock.fast_forward(15_000)
-    expect(page.locator("#count")).to_contain_text("15 s")
-    assert _read(page) != [first]
+def test_what_was_said_before_the_card_was_frozen_is_not_shown_after(
+    still: Page, desk: Desk
+) -> None:
+    """The page asks how things stand, and the holder is faster than the answer."""
+    late: list[tuple[Route, APIResponse]] = []
+    still.route("**/state?*", lambda route: late.append((route, route.fetch())))
+    desk.scans(_read(still)[0], "hotel")
+    still.clock.run_for(1000)
+    still.locator("#freeze").click()
+    still.locator("#freeze-now").click()
+    expect(still.locator(".card-status")).to_have_text("Frozen")
+    (route, answer), *others = late
+    assert not others
+    assert answer.json()["approval"]
+    with still.expect_response("**/state?*"):
+        route.fulfill(response=answer)
+    still.unroute_all(behavior="ignoreErrors")
+    with still.expect_response("**/state?*"):
+        still.clock.run_for(1000)  # and it asks on
+    expect(still.locator("#approval-what")).to_be_empty()  # not even for a moment
+    expect(still.locator("#pass")).to_be_hidden()
+
+
+def test_the_code_is_replaced_while_the_old_one_is_still_good(still: Page, desk: Desk) -> None:
+    (first,) = _read(still)
+    still.clock.run_for(250)
+    expect(still.locator("#count")).to_contain_text("A new code in 15 s")
+    still.locator("#qr svg").evaluate("svg => { svg.dataset.old = ''; }")
+    still.clock.fast_forward(14_750)
+    expect(still.locator("#qr svg:not([data-old])")).to_be_visible()
+    still.clock.run_for(250)
+    expect(still.locator("#count")).to_contain_text("15 s")
+    assert _read(still) not in ([first], [])
     assert desk.scans(first, "internet_cafe").state is State.ACCEPTED
 
 
-def test_a_server_that_hangs_leaves_no_dead_code_on_the_glass(page: Page) -> None:
-    page.route("**/code?*", lambda _: None)
-    page.clock.fast_forward(28_000)
-    expect(page.locator("#qr svg")).to_have_count(1)
-    page.clock.fast_forward(600)
-    expect(page.locator("#qr svg")).to_have_count(0)
-    page.unroute_all(behavior="ignoreErrors")
+def test_a_server_that_hangs_leaves_no_dead_code_on_the_glass(still: Page) -> None:
+    still.route("**/code?*", lambda _: None)
+    still.clock.fast_forward(28_000)
+    expect(still.locator("#qr svg")).to_have_count(1)
+    still.clock.fast_forward(600)
+    expect(still.locator("#qr svg")).to_have_count(0)
+    still.unroute_all(behavior="ignoreErrors")
 
 
-def test_a_phone_that_slept_wakes_without_a_dead_code(page: Page) -> None:
-    (first,) = _read(page)
-    page.clock.fast_forward("10:00")
-    expect(page.locator("#count")).to_contain_text("A new code in")
-    assert _read(page) not in ([first], [])
+def test_a_phone_that_slept_wakes_without_a_dead_code(still: Page) -> None:
+    (first,) = _read(still)
+    still.clock.fast_forward("10:00")
+    expect(still.locator("#qr svg")).to_be_visible()
+    assert _read(still) not in ([first], [])
 
 
-def test_an_approval_ends_after_a_minute(page: Page, desk: Desk) -> None:
-    desk.scans(_read(page)[0], "hotel")
-    expect(page.locator("#approval")).to_be_visible(timeout=SOON)
-    page.clock.fast_forward(61_000)
-    expect(page.locator("[data-answer=approve]")).to_be_disabled()
-    page.clock.fast_forward(4_000)
-    expect(page.locator("#approval")).to_be_hidden()
+def test_an_approval_ends_after_a_minute(still: Page, desk: Desk) -> None:
+    desk.scans(_read(still)[0], "hotel")
+    still.clock.run_for(SOON)
+    expect(still.locator("#approval")).to_be_visible()
+    still.clock.fast_forward(61_000)
+    expect(still.locator("[data-answer=approve]")).to_be_disabled()
+    still.clock.fast_forward(4_000)
+    expect(still.locator("#approval")).to_be_hidden()
