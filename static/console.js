@@ -6,6 +6,8 @@ const LATE_S = 600;
 let tag = "";
 let ahead = 0; // the server's clock before ours, in seconds
 let chosen = -1;
+let shown = bare(list.innerHTML); // before the ages grow
+let pressing = false;
 
 // --- ages ----------------------------------------------------------------------
 
@@ -30,6 +32,26 @@ function growOlder() {
 
 // --- renewing --------------------------------------------------------------------
 
+const TOKEN = 'input[name="csrf_token"]';
+
+// Every answer brings other tokens; nothing else of it need be new.
+function bare(html) {
+  return html.replace(/(name="csrf_token" value=")[^"]*/g, "$1");
+}
+
+// A press on a link or button counts only if it is still there when the finger leaves it.
+addEventListener("pointerdown", (event) => (pressing = event.button === 0), { capture: true });
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (pressing = false), { capture: true });
+addEventListener("blur", () => (pressing = false));
+
+// What somebody writes or chooses in the list stays until it is sent.
+function begun() {
+  return [...list.querySelectorAll("input, select, textarea")].some(
+    (field) =>
+      field.matches(":focus") || field.checked !== field.defaultChecked || (field.defaultValue ?? field.value) !== field.value,
+  );
+}
+
 async function renew() {
   if (document.hidden || !$("live-sign")) return;
   try {
@@ -41,16 +63,30 @@ async function renew() {
     const date = Date.parse(answer.headers.get("Date") ?? "");
     if (date) ahead = date / 1000 - Date.now() / 1000;
     if (answer.ok) {
-      tag = answer.headers.get("ETag") ?? "";
-      list.innerHTML = await answer.text();
-      showNewest();
-      choose(chosen);
+      const etag = answer.headers.get("ETag") ?? "";
+      if (put(await answer.text())) tag = etag;
     }
     fresh(answer.ok || answer.status === 304);
   } catch {
     fresh(false);
   }
   growOlder();
+}
+
+function put(text) {
+  const next = document.createElement("template");
+  next.innerHTML = text;
+  if (bare(next.innerHTML) === shown) {
+    const token = next.content.querySelector(TOKEN);
+    for (const old of list.querySelectorAll(TOKEN)) old.value = token.value;
+    return true;
+  }
+  if (pressing || begun()) return false; // the next tick asks again
+  shown = bare(next.innerHTML);
+  list.replaceChildren(next.content);
+  showNewest();
+  choose(chosen);
+  return true;
 }
 
 function fresh(is) {
