@@ -6,8 +6,9 @@ const LONGEST_MS = 200_000; // a question and a consent, and some
 const LONG_SIDE = 960;
 const QUALITY = 0.85;
 
-/* `ask` sends to the server, `cameraId` names the camera of choice, `refuse` shows a refusal. */
-export function setUpCompare({ ask, cameraId, refuse }) {
+/* `ask` sends to the server, `cameraId` names the camera of choice, `refuse` shows a refusal,
+   `decided` goes on when staff have said that it is this person. */
+export function setUpCompare({ ask, cameraId, refuse, decided }) {
   const part = $("compare");
   const words = part.dataset;
   const canvas = document.createElement("canvas");
@@ -100,6 +101,7 @@ export function setUpCompare({ ask, cameraId, refuse }) {
     asking = false;
     if (!same) return refuse();
     for (const button of part.querySelectorAll("button")) button.hidden = true;
+    decided();
     say(words.kept);
   }
 

@@ -8,6 +8,7 @@ const BUZZES = { accepted: [80], waiting: [40, 60, 40], refused: [120, 80, 120] 
 const TONE_S = 0.14;
 const VOLUME = 0.2;
 
+let signals = 0;
 let heard; // an AudioContext, from the first touch or key on: browsers allow none before
 
 const on = (name) => $(`device-${name}`).checked;
@@ -37,10 +38,14 @@ function listen() {
 }
 
 /* Sounds and buzzes as an outcome does: accepted, waiting or refused. */
-export function signal(outcome) {
+export async function signal(outcome) {
   if (on("buzz")) navigator.vibrate?.(BUZZES[outcome]);
-  document.body.dataset.signal = on("sound") && heard?.state === "running" ? outcome : "";
-  if (!document.body.dataset.signal) return;
+  const mine = (signals += 1);
+  document.body.dataset.signal = "";
+  if (!on("sound") || !heard) return;
+  await heard.resume().catch(() => {}); // right after the first touch the device still begins
+  if (mine !== signals || heard.state !== "running") return;
+  document.body.dataset.signal = outcome;
   TUNES[outcome].forEach((pitch, place) => {
     const begins = heard.currentTime + place * TONE_S;
     const tone = heard.createOscillator();
@@ -53,4 +58,9 @@ export function signal(outcome) {
     tone.start(begins);
     tone.stop(begins + TONE_S);
   });
+}
+
+/* Whatever has not sounded yet belongs to nothing on the screen any more. */
+export function silence() {
+  signals += 1;
 }

@@ -88,6 +88,7 @@ export function setUpOffline({ kept, words, post, told }) {
   };
   const line = document.getElementById("offline-uses");
   let telling = false;
+  let again = false; // the network came back while one telling was still failing
 
   function say(text) {
     line.textContent = text;
@@ -110,8 +111,10 @@ export function setUpOffline({ kept, words, post, told }) {
 
   async function tell() {
     const uses = read("offline-uses", []).slice(0, MOST_USES);
+    if (telling) again = true;
     if (telling || !uses.length) return;
     telling = true;
+    again = false;
     try {
       const answer = await post("/desk/offline-uses", { uses });
       if (!answer.ok) return;
@@ -124,6 +127,7 @@ export function setUpOffline({ kept, words, post, told }) {
       sayWaiting();
     } finally {
       telling = false;
+      if (again) tell();
     }
   }
 

@@ -1,7 +1,7 @@
 // The desk: one scan after another. One state fills the screen; everything else is in its service.
 import { startCamera, stopCamera, setUpCamera } from "./desk-camera.js";
 import { setUpCompare } from "./desk-compare.js";
-import { setUpDevice, signal } from "./desk-device.js";
+import { setUpDevice, signal, silence } from "./desk-device.js";
 import { setUpLock } from "./desk-lock.js";
 import { isToken, setUpOffline } from "./desk-offline.js";
 
@@ -46,6 +46,7 @@ function show(name, spoken = "") {
 
 function ready() {
   round += 1;
+  silence();
   compare.end();
   $("portrait").removeAttribute("src");
   $("fields").replaceChildren();
@@ -353,6 +354,9 @@ setUpCamera({
 
 const compare = setUpCompare({
   ask,
+  decided: () => {
+    if (!byTouch) field.focus({ preventScroll: true }); // its button is gone, and Enter is the next guest
+  },
   cameraId: () => kept.get("camera-which"),
   refuse: () => showRefused($("compare").dataset),
 });

@@ -17,6 +17,7 @@
   const SIDE = 720; // of a picture that is sent
   const DARK = 55, GLARE = 232; // mean brightness inside the oval, of 255
   const MOVING = 16; // mean difference of two looks
+  const GREEN_MS = 700; // for so long at least the guide says that a picture was taken
   const HINTS = { no_face: "no_face", many_faces: "many_faces", too_small: "closer", too_dark: "light", too_bright: "glare", blurred: "blurred", covered: "covered", gesture: "gesture", late: "late", taken: "taken" };
 
   let state = JSON.parse(body.dataset.state);
@@ -27,6 +28,7 @@
   let sending = false;
   let last = null; // the browser's own last look
   let deadline = 0;
+  let green = 0; // until when
 
   const say = (key, values) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
@@ -88,6 +90,8 @@
   }
 
   function say_hint(name, good) {
+    if (good) green = performance.now() + GREEN_MS;
+    else if (performance.now() < green) return; // the next look says it again
     const text = name ? words["enrol.hint." + name] : "";
     if (hint.textContent !== text) hint.textContent = text;
     camera.classList.toggle("good", Boolean(good));

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import expect
 
 from benchmarks import nodes
 from commands import embedded
@@ -17,6 +18,7 @@ from credentials.connection import connect
 # How long an example takes says something of the machine, and of what else it does just then.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+expect.set_options(timeout=30_000)  # milliseconds; an end, not a wait, on a machine that does more
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -50,7 +50,13 @@ class Bench {
     this.again = false;
   }
 
-  async ask() {
+  // One question after the other: an older answer after a newer one would look like another simulator's.
+  ask() {
+    this.asked = (this.asked ?? Promise.resolve()).then(() => this.askOnce());
+    return this.asked;
+  }
+
+  async askOnce() {
     this.asking = true;
     try {
       const log = this.panel.wantsLog ? this.panel.lastLine : -1;

@@ -103,7 +103,9 @@ export class Phone {
       el("button", { type: "button", class: "plain", "aria-label": word("keyboard"), onclick: () => this.useMenu(false) }, icon("keyboard")),
       ...menu.map((button) => this.menuButton(button)));
     this.toMenu.hidden = menu.length === 0;
-    this.useMenu(this.menuMode && menu.length > 0, { quiet: true });
+    const writing = this.input.value !== "" || document.activeElement === this.input;
+    if (!writing) this.useMenu(this.menuMode && menu.length > 0, { quiet: true });
+    else this.menuMode = false; // a menu that comes meanwhile takes no keyboard away
   }
 
   menuButton(button) {

@@ -168,14 +168,14 @@ class HotelSoftware:
             f"{self.product.address}/api/v1/verifications",
             json={"code": code, "purpose": purpose, **more},
             headers={"Authorization": f"Bearer {self.api_key}"},
-            timeout=10,
+            timeout=30,
         )
 
     def ask_again(self, verification_id: str) -> httpx.Response:
         return httpx.get(
             f"{self.product.address}/api/v1/verifications/{verification_id}",
             headers={"Authorization": f"Bearer {self.api_key}"},
-            timeout=10,
+            timeout=30,
         )
 
 

@@ -187,8 +187,10 @@ def test_a_stuck_person_is_found_taken_over_helped_and_handed_back(
     page.wait_for_selector(".talk >> text=还在吗？")  # without a reload
     page.click(".chip >> nth=2")
     page.click("#send")
+    page.wait_for_selector(".talk .said.operator")  # it was sent
     assert "18" in phone.hears()  # the operator's words arrive
     page.click("text=Hand back to the bot")
+    page.wait_for_selector("text=Take over")  # the whole of it is done
     page.wait_for_selector("text=The bot is answering")
     assert "身份证" in phone.hears()  # the bot asks its question again
     person = world.register(1)
@@ -246,7 +248,9 @@ def test_the_pages_are_accessible(world: World, address: str, page: Page, scheme
         answer = page.goto(f"{address}{path}")
         assert answer is not None
         assert answer.status == 200, path
-        page.wait_for_load_state("networkidle" if path == "/console/flow" else "load")
+        page.wait_for_load_state()
+        if path == "/console/flow":
+            page.wait_for_selector("#sankey .sankey-node")  # drawn
         rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}
         violations = Axe().run(page, options=rules).response["violations"]
         found |= {f"{path}: {each['id']}": each["nodes"][0]["html"] for each in violations}

@@ -17,7 +17,19 @@ from web.demo import CITIZENS
 
 pytestmark = pytest.mark.browser
 HOPPER = CITIZENS[0]
-SLOW = 40_000  # milliseconds; a face is measured on a busy machine
+SLOW = 90_000  # milliseconds; a face is measured on a busy machine
+# When the video shows something else than the table, in a picture after the first that does.
+SOMEBODY = """video => new Promise((seen) => {
+  const small = Object.assign(document.createElement("canvas"), { width: 16, height: 9 });
+  const pen = small.getContext("2d");
+  const look = () => {
+    pen.drawImage(video, 0, 0, 16, 9);
+    const { data } = pen.getImageData(6, 3, 4, 3);
+    const there = data.some((value, place) => place % 4 < 3 && Math.abs(value - 120) > 24);
+    video.requestVideoFrameCallback(there ? () => video.requestVideoFrameCallback(seen) : look);
+  };
+  look();
+}).then(() => true)"""
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +82,6 @@ def _account_says(page: Page, text: str) -> Locator:
 
 def _write(page: Page, text: str) -> None:
     box = page.locator(".phone textarea")
-    if not box.is_visible():
-        page.locator(".phone .dock button.plain").first.click()
     box.fill(text)
     box.press("Enter")
 
@@ -79,6 +89,7 @@ def _write(page: Page, text: str) -> None:
 def enrol(page: Page) -> None:
     page.get_by_role("button", name="关注公众号").click()
     _account_says(page, "申请")
+    page.locator(".phone .menu button.plain").click()  # the keyboard in the menu's place
     _write(page, "申请")
     _account_says(page, "1/4")
     _write(page, "同意")
@@ -138,8 +149,9 @@ def hold(holder: Page, camera: Camera, desk: Page) -> None:
     """The guest holds the phone before the camera until the desk has seen it."""
 
     def seen() -> bool:
-        if holder.locator("#qr svg").is_visible():
-            camera.look_at(holder.locator("#qr").screenshot())
+        place = holder.locator("#qr").bounding_box()  # none while there is no code
+        if place:
+            camera.look_at(holder.screenshot(clip=place))
         return desk.locator("#stage").get_attribute("data-state") != "ready"
 
     assert wait_until(seen, SLOW / 1000)
@@ -166,16 +178,18 @@ def test_check_in_by_camera(
     holder.locator("#approval [data-answer=approve]").click()
     shows(desk, "accepted")
     expect(desk.locator("#fields")).to_contain_text(HOPPER.name)
-    assert desk.locator("body").get_attribute("data-signal") == "accepted"  # and it was heard
+    expect(desk.locator("body")).to_have_attribute("data-signal", "accepted")  # and it was heard
     holder.locator("#verified [data-close]").click()
 
     # Is it this person? The guest agrees that the camera looks, too; staff decide.
     desk.route("**/comparison", _lose_the_second())
     desk.locator("#compare-ask").click()
     expect(holder.locator("#compare .asker")).to_contain_text("南沙港湾酒店", timeout=SLOW)
-    holder.locator("#compare-agree").click()
     camera.look_at(HOPPER.portrait(), 700)
-    desk.locator("#compare-take").click(timeout=SLOW)
+    holder.locator("#compare-agree").click()
+    expect(desk.locator("#compare-take")).to_be_visible(timeout=SLOW)
+    desk.locator("#compare-video").evaluate(SOMEBODY)
+    desk.locator("#compare-take").click()
     expect(desk.locator("#compare")).to_have_attribute("data-outcome", "like", timeout=SLOW)
     expect(holder.locator("#compare")).to_be_hidden(timeout=SLOW)
     desk.locator("#compare-same").click()
@@ -204,19 +218,18 @@ def test_a_denial_is_on_the_desks_screen_within_two_seconds(
     sign_in(desk, password)
     desk.get_by_label("住宿登记").check()
     desk.get_by_role("button", name="开始核验").click()
+    shows(desk, "ready")
+    expect(desk.locator("#setup")).to_be_hidden()
+    desk.clock.pause_at(desk.evaluate("Date.now() / 1000 + 30"))  # ahead of whatever it is by then
     holder.locator("#show-digits").click()  # eight digits, for when nothing scans
     expect(holder.locator("#digits")).to_be_visible()
     desk.keyboard.type(holder.locator("#digits").inner_text())
     desk.keyboard.press("Enter")
     shows(desk, "waiting")
-    desk.clock.pause_at(desk.evaluate("(Date.now() + 50) / 1000"))
     expect(holder.locator("#approval")).to_be_visible(timeout=SLOW)
     holder.locator("#approval [data-answer=deny]").click()
     expect(holder.locator("#approval")).to_be_hidden(timeout=SLOW)
-    for _ in range(2):  # an answer from before the denial may still be on its way
-        if desk.locator("#stage").get_attribute("data-state") == "waiting":
-            with desk.expect_response("**/desk/verifications/*"):
-                desk.clock.run_for(1000)
+    desk.clock.run_for(2000)
     shows(desk, "refused")
     expect(desk.locator("#reason")).to_contain_text("拒绝")
     holder.locator("#show-digits").click()
@@ -269,7 +282,9 @@ def test_from_i_run_a_hotel_to_the_first_guest(
 
 
 def code_of(holder: Page) -> str:
-    """What the QR on the guest's phone says."""
+    """What the QR on the guest's phone says, anew: half a minute is left for what follows."""
+    holder.locator("#choose").click()
+    holder.locator(".choice[data-purpose='']").click()
     expect(holder.locator("#qr svg")).to_be_visible(timeout=SLOW)
     picture = Image.open(io.BytesIO(holder.locator("#qr").screenshot()))
     (found,) = zxingcpp.read_barcodes(picture.resize((picture.width * 2, picture.height * 2)))

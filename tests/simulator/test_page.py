@@ -37,7 +37,9 @@ def page(chromium: Page, simulator: Running) -> Page:
 
 
 def follow(page: Page, place: int = 0) -> None:
-    page.locator(".phone").nth(place).get_by_role("button", name="关注公众号").click()
+    phone = page.locator(".phone").nth(place)
+    phone.get_by_role("button", name="关注公众号").click()
+    expect(phone.locator(".welcome")).to_have_count(0)  # it covers the chat until it is done
 
 
 def say(page: Page, text: str, place: int = 0) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import threading
 from collections.abc import Iterator
 
@@ -128,14 +127,10 @@ def test_without_a_network_a_locked_desk_stays_covered(
 
 
 def test_a_passkey_is_made_and_signs_in(database: redis.Redis, page: Page) -> None:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    office = Office(database, address=f"http://localhost:{port}")
-    verifier, _ = office.services.verifiers.add("Seaside Hotel", ["hotel"])
-    office.staff(verifier)
-    office.services.staff.set_password("xiaoli", PASSWORD)
-    for place in served(office, port):
+    with served(database) as (office, place):
+        verifier, _ = office.services.verifiers.add("Seaside Hotel", ["hotel"])
+        office.staff(verifier)
+        office.services.staff.set_password("xiaoli", PASSWORD)
         devtools = page.context.new_cdp_session(page)
         devtools.send("WebAuthn.enable")
         device = {
@@ -167,12 +162,18 @@ def test_a_passkey_is_made_and_signs_in(database: redis.Redis, page: Page) -> No
         page.wait_for_url("**/desk/sign-in**")
 
 
-def served(office: Office, port: int) -> Iterator[str]:
-    """The office's server at a name that browsers make passkeys for."""
-    server = make_server("127.0.0.1", port, office.app, threaded=True)
+@contextlib.contextmanager
+def served(database: redis.Redis) -> Iterator[tuple[Office, str]]:
+    """An office whose server has a name that browsers make passkeys for."""
+    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
+    place = f"http://localhost:{server.server_port}"
+    office = Office(database, address=place)
+    server.app = office.app
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://localhost:{port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield office, place
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -10,7 +10,6 @@ from playwright.sync_api import Page
 
 from credentials.cases import Kind
 from credentials.model import Actor
-from tests.product.actors import wait_until
 from tests.web import test_in_browser
 from tests.web.office import Office, Person, Phone, Software
 from tests.web.test_in_browser import open_desk, scan, shows
@@ -67,7 +66,7 @@ def test_a_desk_without_a_network(
     open_desk(page, office, software, address, CAFE)
     shows(page, "ready")
     kept = "Object.keys(localStorage).some((key) => key.endsWith('status'))"
-    assert wait_until(lambda: bool(page.evaluate(kept)), 10)
+    page.wait_for_function(kept)
     page.context.set_offline(True)
     text = token(phone)
     scan(page, text)
