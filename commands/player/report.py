@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import click
@@ -19,6 +20,8 @@ from handlers.turn import Choices, Reply, Say
 
 MOST_SHOWN = 5
 MOST_DEAD = 1000
+LOOK_S = 0.2
+PATIENCE_S = 30.0  # a message whose answer was lost is sent again after some seconds
 
 
 def tell(tally: Tally, platform: Platform, wrong: Sequence[str], *, compared: bool) -> None:
@@ -78,15 +81,20 @@ def percentiles(seconds: Sequence[float]) -> tuple[float, float, float, float]:
 def differences(
     services: Services, cast: Sequence[Player], tally: Tally, *, reviewed: bool
 ) -> Iterator[str]:
-    """Everybody whose place, card or messages in Redis are not what they were told."""
+    """Everybody whose place, card or messages in Redis are not what they were told.
+
+    What is still on its way is waited for, as long as the outbox may need for another try.
+    """
     unsure = {line.partition(" ")[0] for line in tally.lost}
     unsure |= {each.openid for each in tally.undelivered}
     yield from _not_buried(services, tally)
     conversations = Conversations(services.redis, services.sealer)
     outbox = looked_into(services)
+    patient_until = time.monotonic() + PATIENCE_S
     for player in cast:
         holder = Holder("wechat", player.openid)
-        left = outbox.delivery(holder)
+        while (left := outbox.delivery(holder)).waiting and time.monotonic() < patient_until:
+            time.sleep(LOOK_S)
         if left.waiting or left.kept:
             yield f"{player.openid}: {left.waiting} messages wait, {left.kept} are kept"
         if player.openid in unsure:
