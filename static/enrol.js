@@ -23,7 +23,7 @@
   let state = JSON.parse(body.dataset.state);
   let stream = null;
   let told = state.told[0];
-  let waitsFor = ""; // the id of the picture that a worker looks at
+  let looking = []; // the ids of pictures that a worker has said nothing of, the oldest first
   let sentAt = 0;
   let sending = false;
   let last = null; // the browser's own last look
@@ -179,11 +179,11 @@
       if (seen.light < DARK) say_hint("light");
       else if (seen.light > GLARE) say_hint("glare");
       else if (seen.moved > MOVING) say_hint("still");
-      else if (!sending && (!waitsFor || performance.now() - sentAt > PATIENCE_MS)) {
+      else if (!sending && (!looking.length || performance.now() - sentAt > PATIENCE_MS)) {
         sending = true;
         try {
           const answer = await ask("enrol/frame", await picture(), "image/jpeg");
-          if (answer.status === 200) { waitsFor = answer.body.id; sentAt = performance.now(); }
+          if (answer.status === 200) { looking.push(answer.body.id); sentAt = performance.now(); }
           else if (answer.status === 429) { tell(words["enrol.busy"], true); stop(); show(state); }
         } catch (error) {
           tell(words["enrol.offline"], true);
@@ -201,8 +201,9 @@
       const answer = await ask("enrol/state");
       if (answer.status === 200) {
         const [id, code] = answer.body.hint;
-        if (waitsFor && id === waitsFor) {
-          waitsFor = "";
+        const place = looking.indexOf(id);
+        if (place >= 0) {
+          looking = looking.slice(place + 1); // a slow worker's word counts, too
           say_hint(HINTS[code] || "looking", code === "taken");
         }
         if (find("told").textContent === words["enrol.offline"]) tell("");
@@ -211,7 +212,7 @@
     } catch (error) {
       tell(words["enrol.offline"], true);
     }
-    setTimeout(follow, waitsFor || state.step === "checking" ? BUSY_MS : IDLE_MS);
+    setTimeout(follow, looking.length || state.step === "checking" ? BUSY_MS : IDLE_MS);
   }
 
   async function upload(file) {
