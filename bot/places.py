@@ -85,9 +85,10 @@ class Places:
             pipeline.zrem("{talk}:heard", name)
 
     def live(self, limit: int = 200, step: str = "") -> list[Place]:
-        """Who is in the middle of something, or of one step, waiting longest first.
+        """Who is in the middle of something, or of one step.
 
-        Those who asked for a human, or are stuck, are among them, however many there are.
+        First those who asked for a human, then those who are stuck, however many there are; then
+        the others. Of each, those who wait longest come first.
         """
         with guard():
             known = sorted(_text(name) for name in self._redis.smembers("{talk}:steps"))

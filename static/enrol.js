@@ -232,7 +232,8 @@
   find("file").addEventListener("change", (event) => { upload(event.target.files[0]); event.target.value = ""; });
   setInterval(() => {
     if (state.step !== "gesture") return;
-    find("left").textContent = say("enrol.left", { seconds: Math.max(0, Math.ceil((deadline - performance.now()) / 1000)) });
+    const seconds = Math.ceil((deadline - performance.now()) / 1000);
+    find("left").textContent = seconds > 0 ? say("enrol.left", { seconds }) : words["enrol.over"];
   }, 500);
   window.addEventListener("pagehide", stop);
 

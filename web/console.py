@@ -119,7 +119,7 @@ class LiveConversations(Protocol):
     """The talks that are going on; `bot.conversations.Conversations` is one."""
 
     def live(self, limit: int, step: str) -> Sequence[LivePlace]:
-        """Who is in the middle of something, or at a step, waiting longest first."""
+        """Who is in the middle of something, or at a step; first who needs help."""
 
     def signs(self) -> Mapping[str, int]:
         """How many asked for a human, are stuck, and are silent."""

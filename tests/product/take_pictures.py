@@ -10,6 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from simulator.phone import Phone
 from tests.product import test_in_browser as play
 from tests.product.actors import HotelSoftware, Product, running
 
@@ -66,6 +67,7 @@ def take(browser: Browser, product: Product, password: str) -> None:
     expect(desk.locator("#stage")).to_have_attribute("data-state", "refused")
     keep(desk, "desk-refused")
 
+    _write_from_elsewhere(product)
     hotel = HotelSoftware.registered(product, "星海网吧", "internet_cafe")
     hotel.scan("A" * 52, "internet_cafe")
     console = play.opened(browser, product, "/console")
@@ -76,6 +78,21 @@ def take(browser: Browser, product: Product, password: str) -> None:
         keep(console, f"console-{name or 'live'}")
     for path, name in (("/", "home"), (f"/v/{'A' * 52}", "plain-camera")):
         keep(play.opened(browser, product, path), name)
+
+
+def _write_from_elsewhere(product: Product) -> None:
+    """Other people, each somewhere in the conversation, for the console's list."""
+    for sayings in (
+        (("申请", "1/4"),),
+        (("申请", "1/4"), ("同意", "2/4"), ("欧阳娜娜", "3/4"), *[("44010619", "18")] * 3),
+        (("申请", "1/4"), ("同意", "2/4"), ("人工", "")),
+    ):
+        with Phone(product.address) as phone:
+            phone.follow()
+            phone.wait_for("申请")
+            for said, answer in sayings:
+                phone.say(said)
+                phone.wait_for(answer)
 
 
 def _scan(desk: Page, code: str) -> None:

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Page, Playwright, Route, expect, sync_playwright
 
 from faces.gestures import Gesture
 from simulator.phone import Phone, text_of
@@ -135,6 +135,20 @@ def test_without_a_camera_files_are_sent(playwright: Playwright, tmp_path: Path)
             ready = page.get_by_role("heading", name="证件已可使用")
             expect(ready).to_be_visible(timeout=SLOW * 1000)
         phone.wait_for("办好了", seconds=SLOW)
+
+
+def test_when_the_time_is_over_the_page_says_what_begins_anew(
+    playwright: Playwright, product: Product, phone: Phone
+) -> None:
+    def over(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "left": 0})
+
+    up_to_the_face(phone, COLLINS)
+    with page_of(playwright, product, phone) as page:
+        expect(page.locator("#left")).to_contain_text("还有")
+        page.route("**/enrol/state", over)
+        expect(page.locator("#left")).to_have_text("时间到了。再发一张照片，动作会换一组")
 
 
 def asked_on(page: Page) -> Gesture:
