@@ -3,6 +3,7 @@ const $ = (id) => document.getElementById(id);
 const MINUTES = "5";
 const KEY = "F9";
 const CHECK_MS = 1000;
+const AGAIN_MS = 2000;
 
 let touched = Date.now();
 let locked = false;
@@ -32,8 +33,9 @@ export function setUpLock({ kept, ask, hide, busy }) {
       const answer = await ask("/desk/lock", { method: "POST" });
       if (answer.ok || answer.redirected) location.replace("/desk/locked");
     } catch {
-      // Without a network the page stays covered; it leaves when there is one.
-      addEventListener("online", leave, { once: true });
+      // Without a network the page stays covered; it leaves when there is one, which may be already.
+      if (navigator.onLine) setTimeout(leave, AGAIN_MS);
+      else addEventListener("online", leave, { once: true });
     }
   }
 

@@ -75,7 +75,8 @@ def test_a_code_scanned_before_the_script_came_is_put_into_no_address(
     office.services.staff.set_password("xiaoli", PASSWORD)
     late: list[Route] = []
     page.route("**/static/desk.js*", lambda route: late.append(route))  # noqa: PLW0108 Playwright wants a function of Python's
-    sign_in(page, address, "desk", "xiaoli")
+    with page.expect_request("**/static/desk.js*"):
+        sign_in(page, address, "desk", "xiaoli")
     shows(page, "starting")
     code = phone.show("hotel")
     page.click("#code")
@@ -103,6 +104,23 @@ def test_a_desk_that_nobody_touches_locks_itself(
         page.clock.fast_forward("04:59")
         shows(page, "accepted")
     page.clock.fast_forward("00:02")
+    page.wait_for_url("**/desk/locked")
+
+
+@pytest.mark.usefixtures("colleague")
+def test_a_network_that_is_back_before_the_lock_has_failed_locks(
+    office: Office, software: Software, address: str, page: Page
+) -> None:
+    open_desk(page, office, software, address, "hotel")
+    shows(page, "ready")
+    late: list[Route] = []
+    page.route("**/desk/lock", lambda route: late.append(route), times=1)  # noqa: PLW0108 Playwright wants a function of Python's
+    with page.expect_request("**/desk/lock"):
+        page.keyboard.press("F9")
+    page.wait_for_selector("dialog#locked[open]")
+    page.context.set_offline(True)
+    page.context.set_offline(False)
+    late[0].abort()  # nobody says any more that there is a network again
     page.wait_for_url("**/desk/locked")
 
 
