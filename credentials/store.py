@@ -17,7 +17,8 @@ script touches. Redis 6.2 commands only; every key of a script is named to Redis
 | `{b0042}:log` | stream | audit entries, see scripts/chain.lua | until archived |
 | `{b0042}:head` | hash | n, m number and mac of the last entry; an, am last archived | ever |
 | `{b0042}:v:<vid>` | hash | a verification, fields below | a day |
-| `{b0042}:r:<verifier>:<request>` | string | `<vid> <fingerprint>` to answer again | a day |
+| `{v:<verifier id>}:r:<request>` | string | `<vid> <fingerprint>` to answer again; in a cluster \
+  `{b0042}:r:<verifier>:<request>` | a day |
 | `{id:<blind>}` | string | cid of an ID number | reserved 60 s, then for good |
 | `{wechat:<openid>}:card` | string | cid of an account | reserved 60 s, then for good |
 | `{v:<verifier id>}:recent` | stream | vids of a verifier's last scans | the last 1000 |
@@ -141,8 +142,14 @@ def verification_key(verification_id: str) -> str:
     return f"{place_of(verification_id).tag}:v:{verification_id}"
 
 
-def request_key(credential_id: str, verifier_id: str, request_id: str) -> str:
-    """Where the answer to a verifier's request is remembered; braces would move the tag."""
+def request_key(credential_id: str, verifier_id: str, request_id: str, *, together: bool) -> str:
+    """Where the answer to a verifier's request is remembered; braces would move the tag.
+
+    In a cluster (not `together`) it has to lie where the card does: there a request's id tells
+    requests apart among the cards of one bucket only.
+    """
+    if together:
+        return f"{{v:{verifier_id}}}:r:{request_id}"
     return f"{place_of(credential_id).tag}:r:{verifier_id}:{request_id}"
 
 

@@ -143,7 +143,8 @@ class Verifications:
             code: the bare code or the whole address that the QR holds.
             purpose: what for.
             request_id: 1 to 64 letters, digits and `._:-`; the same one again gives the same
-                answer for a day, and never uses a second code.
+                answer for a day, and never uses a second code. With another code it is refused;
+                in a cluster only where both cards are of one bucket.
             shown: the pass that `verifier` is from, where the door was not asked.
 
         Raises:
@@ -272,7 +273,10 @@ class Verifications:
         credential_id, place = payload.credential_id, place_of(payload.credential_id)
         verifier_id, request_id = asked["vr"], asking.request_id
         own, lists = verification_key(verification_id), (RECENT, recent_key(verifier_id))
-        request = request_key(credential_id, verifier_id, request_id) if request_id else own
+        request = own
+        if request_id:
+            together = self._store.together
+            request = request_key(credential_id, verifier_id, request_id, together=together)
         kind = "asked" if asking.number else "accepted"
         entry = self._audit.entry(credential_id, kind, **audited(verification_id, asked))
         answer: list[Any] = self._store.run(

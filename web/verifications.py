@@ -13,7 +13,9 @@ looked at first, and one script then does 1, 2 and the rest of 4, or nothing. Wh
 before that script, or with what was remembered, sends the request through the door, in the order
 above: so an answer is the same whether or not anything was remembered.
 
-No input makes a 5xx; a 503 means that nothing was done and the same request may be sent again.
+No input makes a 5xx. A 503 means that nothing was told: the connection to Redis may have been lost
+before the script or after it. Sent again with its `request_id`, a request is answered as it was
+decided; without one, a code that was used is used.
 """
 
 from __future__ import annotations

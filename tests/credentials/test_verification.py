@@ -207,6 +207,17 @@ def test_a_request_id_is_not_for_two_requests(phone: Phone, desk: Desk) -> None:
     assert desk.refused(phone.show(), "internet_cafe", "one") == "malformed"
 
 
+def test_a_request_id_is_not_for_two_cards(issuer: Issuer, phone: Phone, desk: Desk) -> None:
+    own = phone.credential_id[:3]
+    other = next(each for each in map(issuer.phone, range(2, 9)) if each.credential_id[:3] != own)
+    first = desk.scan(phone.show(), "internet_cafe", "one")
+    if not issuer.store.together:  # two slots, which no script sees together
+        assert desk.scan(other.show(), "internet_cafe", "one") != first
+        return
+    assert desk.refused(other.show(), "internet_cafe", "one") == "malformed"
+    assert other.history().count("accepted") == 0
+
+
 def test_a_request_id_is_the_verifiers_own(issuer: Issuer, phone: Phone) -> None:
     code = phone.show()
     issuer.desk(number=1).scan(code, "internet_cafe", "one")
