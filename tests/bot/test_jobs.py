@@ -128,12 +128,12 @@ def test_kill_9_in_mid_job_and_the_next_worker_does_it(jobs: Jobs, address: str)
     command = [sys.executable, "-m", "tests.bot.crashing_worker", address]
     first = subprocess.Popen([*command, "60"])
     jobs.enqueue("deliver", number=1)
-    assert client.blpop("began", timeout=30)
+    assert client.blpop("began", timeout=50)
     first.kill()
     first.wait()
     second = subprocess.Popen([*command, "0"])
     try:
-        assert client.blpop("done", timeout=20) == (b"done", b"1")
+        assert client.blpop("done", timeout=50) == (b"done", b"1")
     finally:
         second.terminate()
         second.wait()
