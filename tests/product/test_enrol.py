@@ -149,6 +149,7 @@ def test_when_the_time_is_over_the_page_says_what_begins_anew(
         expect(page.locator("#left")).to_contain_text("还有")
         page.route("**/enrol/state", over)
         expect(page.locator("#left")).to_have_text("时间到了。再发一张照片，动作会换一组")
+        page.unroute_all(behavior="ignoreErrors")  # the page asks on, also as it is closed
 
 
 def asked_on(page: Page) -> Gesture:
