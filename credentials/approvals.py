@@ -139,9 +139,9 @@ class Approvals:
         )
         if outcome != b"ok":
             raise _refusal(detail.decode())
-        if told != [1] and (
-            self._store.together or not leave(self._store, ANSWERED, verification_id)
-        ):
+        if not self._store.together:
+            told = [leave(self._store, ANSWERED, verification_id, MOST_WAITING)]
+        if not told[0]:
             _log.warning("answer not passed on", verification=verification_id)
         if freeze:
             self._store.confirm(credential_id, detail.decode())

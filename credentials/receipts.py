@@ -14,7 +14,7 @@ beyond it the verification stands and the holder finds it in the history.
 
 | key | holds |
 |---|---|
-| `{receipts}` | stream, read by the group `tellers` |
+| `{recent}:receipts` | stream, read by the group `tellers` |
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from credentials.connection import guard
 from credentials.errors import UnavailableError
 from credentials.model import Decided, Holder, State
 from credentials.sealing import SealBrokenError, Sealer
-from credentials.store import RECEIPTS, Fields, Store, record_key, verification_key
+from credentials.store import RECEIPTS, RECENT_KEPT, Fields, Store, record_key, verification_key
 
 GROUP = "tellers"
 ANSWERED = "answered"
@@ -61,13 +61,24 @@ class Receipt:
     answered: bool
 
 
-def leave(store: Store, state: str, verification_id: str) -> bool:
-    """In a cluster, where no script reaches the stream: leave a receipt; whether that worked."""
+def leave(store: Store, state: str, verification_id: str, most: int, *scans: str) -> bool:
+    """In a cluster, where the deciding script does not reach the stream: leave a receipt.
+
+    Args:
+        store: the cluster's.
+        state: what was decided, or `ANSWERED`.
+        verification_id: of what.
+        most: receipts that may wait.
+        scans: everybody's list of scans where it was one; it lies beside the receipts.
+
+    Returns:
+        Whether it will be told; what was decided stands.
+    """
     try:
-        store.note(RECEIPTS, state, verification_id, MOST_WAITING)
+        kept = (verification_id, most, RECENT_KEPT)
+        return bool(store.run("receipt", (RECEIPTS, *scans), (state, *kept)))
     except UnavailableError:
-        return False  # used and logged: what was decided stands
-    return True
+        return False  # used and logged
 
 
 class Receipts:

@@ -23,7 +23,7 @@ script touches. Redis 6.2 commands only; every key of a script is named to Redis
 | `{wechat:<openid>}:card` | string | cid of an account | reserved 60 s, then for good |
 | `{v:<verifier id>}:recent` | stream | vids of a verifier's last scans | the last 1000 |
 | `{recent}` | stream | vids of everybody's last scans | the last 1000 |
-| `{receipts}` | stream | state and vid of what is to be told, see receipts.py | until told |
+| `{recent}:receipts` | stream | state and vid of what is to be told, see receipts.py | until told |
 | `{audit}:log`, `{audit}:head` | as above | the administration chain | for good |
 | `{keys}` | hash | index: sealed key of the blind index | for good |
 
@@ -64,7 +64,7 @@ BUCKET_CHARACTERS = 3
 BUCKETS = 16**BUCKET_CHARACTERS
 RECENT = "{recent}"
 RECENT_KEPT = 1000
-RECEIPTS = "{receipts}"
+RECEIPTS = "{recent}:receipts"
 BEFORE: Mapping[str, tuple[str, ...]] = {"admit": ("door",), "verify": ("chain", "door")}
 """The functions that are put before a script; the chain's before every other."""
 _CREDENTIAL_ID = re.compile(r"[0-9a-f]{16}")

@@ -306,10 +306,10 @@ class Verifications:
 
     def _note(self, state: str, verification_id: str, lists: tuple[str, str]) -> int:
         """In a cluster: the receipt and the lists of scans, which are in other slots; 1 if told."""
-        told = leave(self._store, state, verification_id)
+        everybodys, own = lists
+        told = leave(self._store, state, verification_id, MOST_WAITING, everybodys)
         with contextlib.suppress(UnavailableError):  # used and logged: the scan's answer stands
-            for stream in lists:
-                self._store.note(stream, "v", verification_id, RECENT_KEPT)
+            self._store.note(own, "v", verification_id, RECENT_KEPT)
         return int(told)
 
     def _disclosed(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from credentials.errors import LifecycleError, NoCardError, RefusalError, UnavailableError
@@ -112,6 +114,7 @@ def test_the_counter_follows_an_account_to_its_next_card(phone: Phone) -> None:
     assert cards.change(phone.holder) == 2
 
 
+@pytest.mark.skipif("CARD_CLUSTER" in os.environ, reason="counts what one server was asked")
 def test_a_fresh_code_is_one_round_trip(phone: Phone) -> None:
     phone.show()
     before = _round_trips(phone)

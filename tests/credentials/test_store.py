@@ -15,7 +15,7 @@ from credentials.store import Argument, Store
 from tests.credentials.issuer import HOLDER, Issuer
 
 OWN = (
-    "answer", "claim", "issue", "look", "note", "settle", "transition", "verify",
+    "answer", "claim", "issue", "look", "note", "receipt", "settle", "transition", "verify",
 )  # fmt: skip
 NEWER_THAN_6_2 = ("EXPIRETIME", "FUNCTION", "FCALL", "SINTERCARD", "HEXPIRE", "HSETEX", "HGETEX")
 

@@ -16,6 +16,7 @@ from tests.bot.talking import Phone, World
 from tests.credentials.issuer import id_number
 
 THINKS_S = 20.0
+BEFORE_S = 400.0  # all of it was before now: no figures of an hour that has not begun
 NAMES = ("张三丰", "李小明", "王芳", "欧阳娜娜", "赵子龙")
 
 
@@ -78,7 +79,6 @@ class Walker:
             self.log.there[self.phone.holder.openid] = self.step
         if self.failed >= 3:
             self.log.stuck.add(self.phone.holder.openid)
-        self.world.later_s = 0.0
 
 
 def play(world: World, people: int, seed: int = 1) -> Log:
@@ -96,9 +96,11 @@ def play(world: World, people: int, seed: int = 1) -> Log:
     ]
     weights = [weight for weight, _ in fates]
     for number in range(people):
+        world.later_s = -BEFORE_S
         walker = Walker(world, log, number)
         dice.choices([fate for _, fate in fates], weights)[0](walker, dice)
         walker.rests()
+    world.later_s = 0.0
     return log
 
 
