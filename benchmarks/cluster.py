@@ -407,8 +407,8 @@ PER_CORE = """\
 owns the processors. The judged rows hold like against like: one server with the same program,
 settings, TCP and one replica. What a replica costs its primary is no matter of clustering; it is
 the second row's part. In a cluster a verification is four commands one after the other (who asks,
-the script, the receipt with everybody's list, the verifier's list), because their keys lie in different slots; on one server it is
-one script. `redis-py`'s cluster client is in the asking process's row. What the servers use with
+the script, the receipt with everybody's list, the verifier's list), because their keys lie in
+different slots; on one server it is one script. What the servers use with
 nothing to do is left out.
 """
 

@@ -13,7 +13,16 @@ from typing import Any
 
 import hiredis
 import redis
+from redis.cluster import RedisCluster
+from redis.crc import key_slot
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    RedisClusterException,
+    TryAgainError,
+)
 
+SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 TRIES = 2  # a connection that broke while it was idle is made once more
 
 
@@ -50,6 +59,48 @@ class Lines:
         """Close what is idle."""
         while self._idle:
             self._idle.pop().disconnect()
+
+
+class ClusterLines:
+    """The lines to a cluster's nodes: what concerns one slot goes straight to the node that has it.
+
+    Where that node does not do it (the slot moved, it is down, it is silent) the command is
+    redis-py's, which learns from the answer how the cluster is now.
+    """
+
+    def __init__(self, cluster: RedisCluster) -> None:
+        self._cluster: Any = cluster
+        self._lines: dict[str, Lines] = {}
+        self._silent: set[str] = set()
+
+    def ask(self, command: tuple[Any, ...]) -> Any:
+        """What the cluster answers to one script, or to one command that begins with its key.
+
+        Raises:
+            redis.RedisError: what it answers instead of an answer, or when there is none.
+            RedisClusterException: when no node is known to have the slot.
+        """
+        key = command[3] if command[0] in SCRIPTS else command[1]
+        try:
+            node = self._cluster.nodes_manager.get_node_from_slot(key_slot(key.encode()))
+            if node.name not in self._silent:
+                return self._to(node).ask(command)
+        except redis.TimeoutError:
+            self._silent.add(node.name)  # from the next command on, until it has answered again
+            raise
+        except (
+            AskError, TryAgainError, ClusterDownError, redis.ConnectionError, RedisClusterException,
+        ):  # fmt: skip
+            return self._cluster.execute_command(*command)
+        answer = self._cluster.execute_command(*command)
+        self._silent.discard(node.name)
+        return answer
+
+    def _to(self, node: Any) -> Lines:
+        lines = self._lines.get(node.name)
+        if lines is None:
+            lines = self._lines[node.name] = Lines(self._cluster.get_redis_connection(node))
+        return lines
 
 
 def _answer(line: Any, packed: bytes) -> Any:

@@ -56,7 +56,7 @@ from redis.exceptions import NoScriptError
 
 from credentials import replicas
 from credentials.connection import guard
-from credentials.lines import Lines
+from credentials.lines import ClusterLines, Lines
 from credentials.model import Holder
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -199,25 +199,23 @@ class Store:
         self.redis = database
         self.together = not isinstance(cast("object", database), RedisCluster)
         """Whether one script may touch keys of different tags: on a single server."""
-        self._lines = Lines(database) if self.together else None
+        self._lines = (
+            Lines(database) if self.together else ClusterLines(cast("RedisCluster", database))
+        )
 
     def run(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """One script in one round trip; it is sent in full only to a server that lacks it."""
         source, digest = _script(name)
-        ask = self._lines.ask if self._lines else self._ask_cluster
         with guard():
             try:
-                return ask(("EVALSHA", digest, len(keys), *keys, *args))
+                return self._lines.ask(("EVALSHA", digest, len(keys), *keys, *args))
             except NoScriptError:
-                return ask(("EVAL", source, len(keys), *keys, *args))
-
-    def _ask_cluster(self, command: tuple[Argument, ...]) -> Any:
-        return self.redis.execute_command(*command)  # type: ignore[no-untyped-call]
+                return self._lines.ask(("EVAL", source, len(keys), *keys, *args))
 
     def note(self, stream: str, field: str, value: str, most: int) -> None:
         """Add to a stream that keeps about so many entries."""
         with guard():
-            self.redis.xadd(stream, {field: value}, maxlen=most, approximate=True)
+            self._lines.ask(("XADD", stream, "MAXLEN", "~", most, "*", field, value))
 
     def confirm(self, credential_id: str, status: str) -> None:
         """Wait until what stops a card would outlive the server that it was written to.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -145,6 +146,27 @@ def test_a_card_is_stopped_while_its_slot_is_on_the_move(pair: Cluster, issuer: 
     promised(lambda: issuer.cards.revoke(phone.credential_id, HOLDER))  # by MOVED
     assert status(issuer, phone) is Status.REVOKED
     assert issuer.findings() == []
+
+
+def test_a_server_that_was_silent_is_asked_again(pair: Cluster, issuer: Issuer) -> None:
+    phone, desk = issuer.phone(), issuer.desk()
+    primary = pair.primary_of(server_of(pair, phone))
+    code = phone.show()
+    primary.signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(UnavailableError):
+            desk.scan(code, "internet_cafe")
+    finally:
+        primary.signal(signal.SIGCONT)
+
+    def accepted() -> bool:
+        try:
+            return desk.scan(phone.show(), "internet_cafe").state is State.ACCEPTED
+        except UnavailableError:
+            return False
+
+    until(accepted, "nobody answers")
+    pair.settle()
 
 
 def status(issuer: Issuer, phone: Phone) -> Status | None:
