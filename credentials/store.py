@@ -269,6 +269,8 @@ class Store:
     def fields(self, *keys: str) -> list[Fields]:
         """Several hashes in one round trip; an empty one for a key that is not there."""
         with guard():
+            if len(keys) == 1:
+                return [_hash(self._lines.ask(("HGETALL", *keys)))]
             pipe = self.redis.pipeline(transaction=False)
             for key in keys:
                 pipe.hgetall(key)
@@ -311,6 +313,11 @@ def _script(name: str) -> tuple[str, str]:
 def _glance(found: Sequence[Any]) -> Glance:
     now, record, log = found
     return Glance(now, _pairs(record), tuple(_pairs(entry) for entry in log))
+
+
+def _hash(found: Any) -> Fields:
+    """A hash as RESP3 answers it, or as RESP2 does."""
+    return _fields(found) if isinstance(found, Mapping) else _pairs(found)
 
 
 def _fields(found: Mapping[bytes, bytes]) -> Fields:
