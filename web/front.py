@@ -24,6 +24,9 @@ from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
 _LENGTH = re.compile(r"[0-9]{1,9}")
+REST = 64 * 1024
+"""Bytes of a body that are read though they decide nothing. A connection whose request was not
+read to its end is closed by the server, perhaps under the caller's next request, which is lost."""
 log = structlog.get_logger("web.front")
 
 
@@ -76,6 +79,12 @@ class Asked:
             else:  # too large, in chunks, or nonsense: werkzeug knows
                 self._body = get_input_stream(self.environ, max_content_length=largest).read()
         return self._body
+
+    def rest(self) -> None:
+        """Read a body that nobody asked for, if it is small: see `REST`."""
+        length = self.environ.get("CONTENT_LENGTH") or ""
+        if self._body is None and _LENGTH.fullmatch(length) and int(length) <= REST:
+            self._body = self.environ["wsgi.input"].read(int(length))
 
     def _whole(self, length: int) -> bytes:
         body: bytes = self.environ["wsgi.input"].read(length)
@@ -159,6 +168,7 @@ class Front:
             answer = self._broken(asked)
         if answer is None:
             return self._behind(environ, start_response)
+        asked.rest()
         headers = {**self._headers, **answer.headers, "Content-Length": str(len(answer.body))}
         start_response(_line(answer.status), list(headers.items()))
         self._count(route.rule, answer.status, time.perf_counter() - began)

@@ -8,6 +8,7 @@ script). `url_for('static', filename=…)` gets a content hash and may then be k
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -20,7 +21,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from credentials.errors import CredentialError
 from texts import DEFAULT_LANGUAGE, LANGUAGES, Texts, negotiate
-from web.front import Answer, Asked
+from web.front import REST, Answer, Asked
 
 if TYPE_CHECKING:
     from credentials.services import Services
@@ -83,7 +84,17 @@ def install(app: Flask, services: Services, settings: Settings) -> None:
     _install_language(app, services.texts, secure=settings.address.startswith("https://"))
     _install_static(app)
     _install_headers(app, settings)
+    app.after_request(_read_rest)
     _install_errors(app, services.texts)
+
+
+def _read_rest(response: Response) -> Response:
+    """Read a small body that no view asked for; see `front.REST`."""
+    length, largest = request.content_length or 0, request.max_content_length
+    if 0 < length <= min(REST, REST if largest is None else largest):
+        with contextlib.suppress(HTTPException):  # whoever broke it off hears no answer
+            request.stream.read()
+    return response
 
 
 def language() -> str:
