@@ -38,7 +38,7 @@ def test_takes_look_like_their_person_and_like_nothing_false(citizen: Citizen) -
 
 
 @EACH
-@pytest.mark.parametrize("gesture", [Gesture.LOOK_UP, *TURNED], ids=str)
+@pytest.mark.parametrize("gesture", [Gesture.LOOK_UP, *sorted(TURNED)], ids=str)
 def test_who_makes_a_gesture_is_known(citizen: Citizen, gesture: Gesture) -> None:
     """Or one challenge in twelve of a demo would go before people, for a doubtful picture."""
     portrait = selfie.measure(citizen.portrait()).template
