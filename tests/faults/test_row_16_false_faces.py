@@ -171,11 +171,12 @@ def test_one_s_own_picture_of_another_day(
 
 
 def test_one_s_own_file_again(world: World, phone: Phone) -> None:
-    pictures = [warping.gesture(EILEEN, None)] * 3
-    for _ in range(2):
-        phone.send_photo(warping.film(pictures), Kind.VIDEO)
-        told = phone.hears()
-    assert "以前发送过" in told
+    # Made once: on a busy machine the encoder now and then writes another file.
+    file = warping.film([warping.gesture(EILEEN, None)] * 3)
+    phone.send_photo(file, Kind.VIDEO)
+    assert "以前发送过" not in phone.hears()
+    phone.send_photo(file, Kind.VIDEO)
+    assert "以前发送过" in phone.hears()
 
 
 def test_a_near_copy_of_another_account_s_picture(world: World, phone: Phone) -> None:
