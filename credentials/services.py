@@ -116,7 +116,6 @@ def build(
         texts: the catalogues; read anew when not given.
         tell: whom news for an account is passed to (see renewal.py), for the same.
         decided: whom the account of a decided review is passed to, to hear it in the chat.
-        answered: whom the id of a verification is passed to that its holder just answered.
         later: has a job done, as `bot.jobs.Jobs.enqueue`; for webhooks.
     """
     store = Store(database)

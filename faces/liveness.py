@@ -106,7 +106,10 @@ class _Look:
 
     @property
     def frontal(self) -> float:
-        """How far from a portrait's pose, the less the better."""
+        """How far from a portrait's pose, the less the better.
+
+        A head's own pitch at rest is not known: what was asked says more where it can.
+        """
         return (
             abs(self.expression.yaw) + abs(self.expression.pitch) / 2 + self.expression.mouth * 20
         )
@@ -247,8 +250,9 @@ def _judge(
     distinct = [look for asked, look in counting if asked is not None]
     if _any_one_image(distinct):
         reasons.append("same_image")
-    # 4. Each is the same person as the others, held together by the one nearest to a portrait.
-    hub = min(range(len(looks)), key=lambda i: looks[i].frontal)
+    # 4. Each is the same person as the others, held together by the one nearest to a portrait:
+    # of those that were not asked to move the head, if there is one.
+    hub = min(range(len(looks)), key=lambda i: (_moved_head(counting[i][0]), looks[i].frontal))
     together = [compare.distance(each, templates[hub]) <= SAME_PERSON for each in templates]
     if not all(together):
         reasons.append("other_person")
@@ -280,6 +284,11 @@ def _judge(
             [*signs, *(sign for look in looks for sign in passive.look(look.pixels, look.face))]
         ),
     )
+
+
+def _moved_head(asked: Gesture | None) -> bool:
+    """Whether a gesture takes the head out of a portrait's pose."""
+    return asked is not None and asked not in RESTING
 
 
 def _refused(reason: str) -> Result:

@@ -40,7 +40,6 @@ from faces.photo import Pixels
 
 LARGEST_PHOTO = 10 * 1024 * 1024
 MOST_TAKES = 60  # behind spectacles closed eyes are seen once in three: docs/faces.md
-TURNED = frozenset({Gesture.TURN_LEFT, Gesture.TURN_RIGHT})
 ADDED = "{demo}:citizens"
 TAKES = "{demo}:takes"
 REMEMBERED_TAKES = 5000
@@ -167,14 +166,14 @@ def _template(portrait: bytes) -> Template:
 
 
 def _is_like(taken: bytes, portrait: bytes, gesture: Gesture) -> bool:
-    """Whether the product would know the person for sure, or at all where the head is turned."""
-    from faces import compare, selfie  # noqa: PLC0415 - as above
+    """Whether the product would know the person, and for sure where the picture decides it."""
+    from faces import compare, liveness, selfie  # noqa: PLC0415 - as above
 
     try:
         found = compare.compare(selfie.measure(taken).template, _template(portrait))
     except PhotoError:
         return False
-    return found.match and (gesture in TURNED or not found.doubtful)
+    return found.match and (gesture not in liveness.RESTING or not found.doubtful)
 
 
 def _taken_anew(picture: Image.Image) -> bytes:

@@ -58,6 +58,27 @@ def test_the_person_doing_what_was_asked(name: str, asked: tuple[Gesture, ...]) 
     assert result.comparison.match
 
 
+@pytest.mark.parametrize("asked", [(UP, EYES), (EYES, UP), (LEFT, UP, MOUTH)])
+def test_who_was_asked_to_move_the_head_is_known_by_another_picture(
+    asked: tuple[Gesture, ...],
+) -> None:
+    """Some heads at rest measure farther from level than the same heads looking up."""
+    photos = [photo("eileen", each) for each in asked]
+    result = liveness.check_photos(asked, photos, portrait("eileen"))
+    assert result.comparison is not None
+    (resting,) = (frame for frame in result.frames if frame.asked in liveness.RESTING)
+    assert result.comparison.distance == resting.distance
+    assert not result.comparison.doubtful
+
+
+def test_who_only_moves_the_head_is_known_by_the_picture_nearest_to_a_portrait() -> None:
+    asked = (LEFT, UP)
+    photos = [photo("eileen", each) for each in asked]
+    result = liveness.check_photos(asked, photos, portrait("eileen"))
+    assert result.comparison is not None
+    assert result.comparison.distance == result.frames[1].distance
+
+
 @pytest.mark.parametrize("attack", [warping.printed, warping.on_screen])
 def test_a_print_or_screen_of_the_right_gestures_is_suspicious(
     attack: Callable[[Image.Image], Image.Image],
