@@ -5,11 +5,13 @@
 granian comes with the product; `make peers` brings the others. One worker process each, over the
 same Redis, in turn with granian (one blocking thread) within one run; the figure is the ratio of
 their rates, once with 4 and once with 32 connections kept open. The mix is scans, repeated scans,
-forged codes and chat turns, as in the soak.
+forged codes and chat turns, as in the soak. Whether a second thread still helps where every core
+has a process is the last pair: two threads each against one each.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -51,6 +53,7 @@ SERVERS: Mapping[str, tuple[str, Sequence[str]]] = {
     "gunicorn, gthread, 1 thread": ("gunicorn", (*GUNICORN, "-k", "gthread", "--threads", "1")),
     "gunicorn, gthread, 4 threads": ("gunicorn", (*GUNICORN, "-k", "gthread", "--threads", "4")),
     "gunicorn, gevent": ("gevent", (*GUNICORN, "-k", "gevent")),
+    "uwsgi, 1 thread": ("pyuwsgi", (*UWSGI, "--threads", "1")),
     "uwsgi, 4 threads": ("pyuwsgi", (*UWSGI, "--threads", "4")),
     "waitress, 1 thread": ("waitress", ("-c", WAITRESS.format(threads=1), "{port}")),
     "waitress, 4 threads": ("waitress", ("-c", WAITRESS.format(threads=4), "{port}")),
@@ -72,6 +75,8 @@ def main(wanted: Sequence[str]) -> None:
         with server(FACTORY, scene.environment) as granian:
             for name in chosen:
                 rows += _measure(name, scene, mix, granian)
+        if not wanted:
+            rows += _a_process_a_core(scene, mix)
     lines = ["# Servers under the product's mix", "", __doc__.partition("\n\n")[2].strip(), ""]
     lines += [f"{machine()}; medians of {PAIRS} pairs.", ""]
     lines += ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
@@ -86,22 +91,38 @@ def _measure(name: str, scene: stage.Stage, mix: Mix, granian: int) -> list[list
     module, arguments = SERVERS[name]
     if not peer(module):
         return [[name, "", "not installed: `make peers`", "", "", ""]]
-    rows = []
     other = (
         started(arguments, with_peers(scene.environment))
         if arguments
         else server(FACTORY, scene.environment, threads=2)
     )  # fmt: skip
     with other as port:
-        _await_answer(port)
-        for connections in CONNECTIONS:
-            pairs = [
-                (_rate(port, mix, connections), _rate(granian, mix, connections))
-                for _ in range(PAIRS + 1)
-            ]
-            found = Ratio(tuple(pairs[1:]))
-            rows.append([name, str(connections), *found.row("/s")])
-            print(f"{name}, {connections} connections: {found.median:.2f}", file=sys.stderr)
+        return _against(name, mix, port, granian)
+
+
+def _a_process_a_core(scene: stage.Stage, mix: Mix) -> list[list[str]]:
+    """The product as it is started, and the same with two threads in each process."""
+    cores = os.cpu_count() or 1
+    name = f"granian, {cores} processes with 2 threads, to {cores} with one"
+    with (
+        server(FACTORY, scene.environment, workers=cores) as one,
+        server(FACTORY, scene.environment, workers=cores, threads=2) as two,
+    ):
+        _await_answer(one)
+        return _against(name, mix, two, one)
+
+
+def _against(name: str, mix: Mix, port: int, granian: int) -> list[list[str]]:
+    _await_answer(port)
+    rows = []
+    for connections in CONNECTIONS:
+        pairs = [
+            (_rate(port, mix, connections), _rate(granian, mix, connections))
+            for _ in range(PAIRS + 1)
+        ]
+        found = Ratio(tuple(pairs[1:]))
+        rows.append([name, str(connections), *found.row("/s")])
+        print(f"{name}, {connections} connections: {found.median:.2f}", file=sys.stderr)
     return rows
 
 
