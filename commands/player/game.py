@@ -87,6 +87,7 @@ class Game:
         self._ears: dict[str, Ear] = collections.defaultdict(Ear)
         self._room = asyncio.Semaphore(max(20, round(4 * rules.rate)))
         self._late: dict[str, dict[str, object]] = {}  # what comes once more, by person
+        self._gone: collections.Counter[str] = collections.Counter()  # photos lost, by person
 
     def hear(self, openid: str, text: str) -> None:
         """A message reached a person."""
@@ -134,6 +135,7 @@ class Game:
             name = f"turn {place + 1}"
             if turn.says in PHOTOS and self._fault.gone and self._strikes():
                 self.tally.gone += 1
+                self._gone[player.openid] += 1
                 lost = Turn(turn.says, GONE, turn.leads_to)
                 if not await self._turn(player, lost, f"{name}, gone"):
                     reached = ""
@@ -287,11 +289,15 @@ class Game:
     def _count(self, player: Player) -> None:
         """Find what was said more often than it was expected, over the whole of a talk."""
         heard = self._ears[player.openid].heard
+        gone = [text for text in heard if GONE in text]
+        others = [text for text in heard if GONE not in text]  # it ends as other advice does
         wanted = collections.Counter(turn.expects for turn in player.turns)
+        wanted[GONE] = self._gone[player.openid]
         for expects, times in wanted.items():
             # The position of a step ("2/4") is said again whenever somebody asks for help.
             parts = [] if expects[0].isdigit() else expects.split("|")
-            came = max((sum(part in text for text in heard) for part in parts), default=0)
+            said = gone if expects == GONE else others
+            came = max((sum(part in text for text in said) for part in parts), default=0)
             if came > times and not any(player.openid in told for told in self.tally.doubled):
                 self.tally.doubled.append(f"{player.openid} {expects} ({came} times)")
 

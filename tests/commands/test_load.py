@@ -6,16 +6,17 @@ import asyncio
 import io
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from commands.load import load
-from commands.player.faults import NO_FAULT
+from commands.player.faults import NO_FAULT, Fault
 from commands.player.game import Game, Rules
 from commands.player.line import Account, Line, LineError
-from commands.player.people import SHARES, Player, Turn, numbers, players
+from commands.player.people import GONE, OTHER_PHOTO, SHARES, Player, Turn, numbers, players
 from commands.player.platform import Platform
 from commands.player.tally import Ear
 from credentials import id_number
@@ -23,6 +24,8 @@ from tests.simulator import account as robot
 from tests.simulator.account import AES_KEY, APP_ID, TOKEN
 
 ACCOUNT = Account(APP_ID, TOKEN, AES_KEY)
+RULES = Rules(100.0, patience=1.0)
+POOR = "光线太暗。这不计入次数。"
 
 
 def test_the_same_seed_gives_the_same_people() -> None:
@@ -55,9 +58,9 @@ def test_given_identities_are_used() -> None:
     assert (found[0].name, found[0].id_number) == ("王小明", "11010519491231002X")
 
 
-def play(url: str, *people: Player, duplicates: float = 0.0) -> Game:
+def play(url: str, *people: Player, rules: Rules = RULES) -> Game:
     """Play against a webhook."""
-    chance, rules = random.Random(1), Rules(100.0, duplicates, patience=1.0)
+    chance = random.Random(1)
     platform = Platform(chance)
     line = Line(url, ACCOUNT)
     game = Game(line, platform, rules, photos=(b"", b""), ledger=io.StringIO(), chance=chance)
@@ -92,10 +95,35 @@ def test_an_answer_given_to_both_copies_is_said_twice() -> None:
     server = robot.Account()
     server.answer = lambda _message: "申请"
     try:
-        game = play(server.url.removesuffix("/wechat"), somebody(), duplicates=1.0)
+        game = play(
+            server.url.removesuffix("/wechat"), somebody(), rules=Rules(100.0, 1.0, patience=1.0)
+        )
     finally:
         server.close()
     assert [told.split()[0] for told in game.tally.doubled] == ["oA"]
+
+
+@pytest.mark.parametrize(("later", "twice"), [("好", False), (POOR, True)])
+def test_a_photo_that_was_gone_is_no_answer_to_the_next(later: str, twice: bool) -> None:
+    """Both sentences end alike: that the try does not count."""
+    photos = iter([f"{GONE}。这不计入次数。", POOR])
+
+    def answer(message: Mapping[str, object]) -> str:
+        if message["MsgType"] == "image":
+            return next(photos)
+        return later if message.get("Content") else "申请"
+
+    server = robot.Account()
+    server.answer = answer
+    gone = Fault("every first photo is gone", 1.0, gone=True)
+    try:
+        url = server.url.removesuffix("/wechat")
+        player = somebody((OTHER_PHOTO, "还可以再试|不计入次数"), ("你好", later))
+        game = play(url, player, rules=Rules(100.0, patience=1.0, fault=gone))
+    finally:
+        server.close()
+    assert (game.tally.gone, game.tally.lost) == (1, [])
+    assert bool(game.tally.doubled) == twice
 
 
 def test_a_server_that_refuses_is_an_error() -> None:
