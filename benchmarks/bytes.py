@@ -190,7 +190,7 @@ def _redis() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         system = shutil.which("redis-server")
         if system is None:
-            server = embedded.start(Path(folder))
+            server = embedded.start(Path(folder), appendfsync="everysec")
             try:
                 yield embedded.url(Path(folder))
             finally:

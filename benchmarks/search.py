@@ -47,7 +47,7 @@ def fill(database: redis.Redis, sealer: Sealer, count: int) -> None:
 def main(count: int = PEOPLE) -> None:
     """Measure, print and keep."""
     with tempfile.TemporaryDirectory() as folder:
-        server = embedded.start(Path(folder))
+        server = embedded.start(Path(folder), appendfsync="everysec")
         try:
             database = connect(embedded.url(Path(folder)))
             sealer = Sealer(Keyring.from_entries((f"1:{'A' * 43}=",)))

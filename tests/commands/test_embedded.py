@@ -1,4 +1,4 @@
-"""The embedded Redis: never two servers on one file."""
+"""The embedded Redis: never two servers on one file, and nothing told that is not on the disk."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ def test_one_that_a_killed_run_left_behind_is_stopped_first(tmp_path: Path) -> N
     try:
         assert left.wait(10) == 0
         assert connect(embedded.url(tmp_path)).get("kept") == b"yes"
+    finally:
+        embedded.stop(server)
+
+
+def test_an_answer_waits_for_the_disk(tmp_path: Path) -> None:
+    """With `everysec` a killed server loses what it answered while a sync took long (row 30)."""
+    server = embedded.start(tmp_path)
+    try:
+        told = connect(embedded.url(tmp_path)).config_get("append*")
+        assert (told["appendonly"], told["appendfsync"]) == ("yes", "always")
     finally:
         embedded.stop(server)
 
