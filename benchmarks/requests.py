@@ -84,14 +84,14 @@ def _pages(sheet: Sheet, scene: stage.Stage, product: int, holders: Sequence[Hol
 
 def _chat(sheet: Sheet, scene: stage.Stage, product: int) -> None:
     """A first text of somebody, in safe mode, against the bare floor and WeRoBot; a duplicate."""
-    kept = stage.text_turns(COUNT, "帮助")
+    kept = stage.text_turns(stage.strangers(COUNT), "帮助")
 
     def first() -> float:
-        kept[:] = stage.text_turns(COUNT, "申请")
+        kept[:] = stage.text_turns(stage.strangers(COUNT), "申请")
         return _rate(product, kept)
 
     def other(port: int, path: str) -> float:
-        turns = stage.text_turns(COUNT, "申请")
+        turns = stage.text_turns(stage.strangers(COUNT), "申请")
         return _rate(port, [turn.replace(b"POST /wechat?", path.encode(), 1) for turn in turns])
 
     rows = (

@@ -99,7 +99,7 @@ class Mix:
             {"Authorization": f"Bearer {self._key}"},
         )
         made = [*scans, *scans[:4], forged, *self._dice.sample(self._pages, CHUNK // 5)]
-        made += stage.text_turns(CHUNK - len(made), "帮助")
+        made += stage.text_turns(stage.strangers(CHUNK - len(made)), "帮助")
         self._dice.shuffle(made)
         return made
 

@@ -11,7 +11,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -109,12 +109,16 @@ def stage() -> Iterator[Stage]:
             embedded.stop(server)
 
 
-def text_turns(count: int, text: str) -> list[bytes]:
-    """So many safe-mode pushes of a text, each of another person, signed now."""
+def strangers(count: int) -> list[str]:
+    """The accounts of so many people who never said anything."""
+    return [f"bench{random.getrandbits(48):012x}" for _ in range(count)]
+
+
+def text_turns(people: Sequence[str], text: str) -> list[bytes]:
+    """A safe-mode push of a text for each of these accounts, signed now."""
     dice = random.Random()
     made = []
-    for number in range(count):
-        openid = f"bench{dice.getrandbits(48):012x}"
+    for number, openid in enumerate(people):
         message = (
             f"<xml><ToUserName><![CDATA[{ACCOUNT}]]></ToUserName>"
             f"<FromUserName><![CDATA[{openid}]]></FromUserName>"

@@ -21,6 +21,7 @@ from benchmarks.sheet import Sheet
 from credentials.model import Holder
 
 COUNT = 200
+IDLE_S = 0.5
 KEPT = RESULTS / "units.json"
 VERIFICATION = "a verification, accepted"
 FRESH_CODE = "a fresh code with its picture"
@@ -39,7 +40,7 @@ def main(sheet: Sheet) -> None:
             (VERIFICATION, lambda: scene.verifications(holders, key, "internet_cafe"), 200),
             (FRESH_CODE, lambda: code_pages(scene, holders), 200),
             (QUESTION, lambda: questions(scene, holders), 304),
-            (TURN, lambda: stage.text_turns(COUNT, "申请"), 200),
+            (TURN, lambda: stage.text_turns(stage.strangers(COUNT), "申请"), 200),
         )
         with server("app:create_app_from_environment", scene.environment) as web:
             for what, make, status in kinds:
@@ -56,17 +57,24 @@ def main(sheet: Sheet) -> None:
 
 def spent(scene: stage.Stage, web: Served, make: Make, status: int) -> list[tuple[float, float]]:
     """Rounds of processor milliseconds of one request: of the web, and of Redis."""
-    process = psutil.Process(web.pid)
-    rounds = []
-    for _ in range(PAIRS + 1):
-        requests = make()
-        idle = _between(scene, process, lambda: time.sleep(0.5))
-        began = time.monotonic()
-        busy = _between(scene, process, lambda sent=requests: _send(web, sent, status))  # type: ignore[misc]
-        took = (time.monotonic() - began) / 0.5
-        each = [1000 * (b - i * took) / len(requests) for b, i in zip(busy, idle, strict=True)]
-        rounds.append((max(each[0], 1e-3), max(each[1], 1e-3)))
+    rounds = [spent_on(scene, web, make(), status) for _ in range(PAIRS + 1)]
     return rounds[1:]
+
+
+def spent_on(
+    scene: stage.Stage, web: Served, requests: Sequence[bytes], status: int
+) -> tuple[float, float]:
+    """Processor milliseconds of one of these requests: of the web, and of Redis."""
+    process = psutil.Process(web.pid)
+    idle = _between(scene, process, lambda: time.sleep(IDLE_S))
+    began = time.monotonic()
+    busy = _between(scene, process, lambda: _send(web, requests, status))
+    took = (time.monotonic() - began) / IDLE_S
+    of_web, of_redis = (
+        1000 * (spent - unused * took) / len(requests)
+        for spent, unused in zip(busy, idle, strict=True)
+    )
+    return max(of_web, 1e-3), max(of_redis, 1e-3)
 
 
 def questions(scene: stage.Stage, holders: Sequence[Holder]) -> list[bytes]:
