@@ -105,18 +105,20 @@ class Poster:
             raw = socket.create_connection((address, port), timeout=self.deadline_s / 2)
         except OSError:
             raise PostError("unreachable") from None
+        secure = self.context.wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
         late = threading.Event()
 
         def cut() -> None:
             late.set()
             with contextlib.suppress(OSError):
-                raw.shutdown(socket.SHUT_RDWR)
+                # TLS's own shutdown would drop the session that the other thread is reading.
+                socket.socket.shutdown(secure, socket.SHUT_RDWR)
 
         timer = threading.Timer(self.deadline_s, cut)
         timer.daemon = True
         timer.start()
         try:
-            return self._exchange(raw, parts, body, headers)
+            status = self._exchange(secure, parts, body, headers)
         except ssl.SSLError:
             raise PostError("too_slow" if late.is_set() else "tls") from None
         except TimeoutError:
@@ -125,29 +127,32 @@ class Poster:
             raise PostError("too_slow" if late.is_set() else "unreachable") from None
         finally:
             timer.cancel()
-            raw.close()
+            timer.join()  # so that it never cuts another connection that got the same number
+            secure.close()
+        if late.is_set():  # headers that were cut look like headers that ended
+            raise PostError("too_slow")
+        return status
 
     def _exchange(
-        self, raw: socket.socket, parts: SplitResult, body: bytes, headers: Mapping[str, str]
+        self, secure: ssl.SSLSocket, parts: SplitResult, body: bytes, headers: Mapping[str, str]
     ) -> int:
-        host = str(parts.hostname)
-        with contextlib.closing(self.context.wrap_socket(raw, server_hostname=host)) as secure:
-            connection = http.client.HTTPConnection(host, parts.port or TLS_PORT)
-            connection.sock = secure
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.putrequest("POST", path, skip_host=True, skip_accept_encoding=True)
-            connection.putheader("Host", parts.netloc)
-            connection.putheader("Content-Length", str(len(body)))
-            connection.putheader("Connection", "close")
-            for name, value in headers.items():
-                connection.putheader(name, value)
-            connection.endheaders(body)
-            return connection.getresponse().status
+        secure.do_handshake()
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port or TLS_PORT)
+        connection.sock = secure
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.putrequest("POST", path, skip_host=True, skip_accept_encoding=True)
+        connection.putheader("Host", parts.netloc)
+        connection.putheader("Content-Length", str(len(body)))
+        connection.putheader("Connection", "close")
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        return connection.getresponse().status
 
     def _address(self, host: str, port: int) -> str:
         try:
             found = self.resolver(host, port)
-        except OSError:
+        except (OSError, UnicodeError):  # a label that is empty or too long is no OSError
             raise PostError("unresolved") from None
         if not found:
             raise PostError("unresolved")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import hashlib
 import hmac
@@ -55,10 +56,10 @@ class Receiver:
                 pass
 
         certificate = certificate_of(folder)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(certificate)
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
         self.trusted = ssl.create_default_context(cafile=str(certificate))
 
@@ -201,30 +202,50 @@ def test_one_that_is_gone_is_not_tried_again(database: redis.Redis, receiver: Re
     assert len(receiver.heard) == 1
 
 
-def test_one_that_drips_is_cut(receiver: Receiver, figure: Figure) -> None:
+@pytest.mark.parametrize(
+    ("handshake", "begins"),
+    [
+        (False, b"\x16\x03\x03\x40\x00"),  # a handshake's record of 16 KB, which never ends
+        (True, b"HTTP/1.1 200 "),
+        (True, b"HTTP/1.1 200 OK\r\nslow: "),
+    ],
+)
+def test_one_that_drips_is_cut(
+    receiver: Receiver, figure: Figure, begins: bytes, *, handshake: bool
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         stop = threading.Event()
 
         def drip() -> None:
             connection, _ = listening.accept()
-            with connection:
-                while not stop.wait(0.1):
-                    try:
-                        connection.send(b"\x16")
-                    except OSError:
+            with contextlib.suppress(OSError), contextlib.ExitStack() as closing:
+                if handshake:
+                    connection = receiver.tls.wrap_socket(connection, server_side=True)
+                closing.enter_context(connection)
+                connection.send(begins)
+                for _ in range(200):  # an end, should it not be cut
+                    if stop.wait(0.1):
                         return
+                    connection.send(b"x")
 
         thread = threading.Thread(target=drip)
         thread.start()
         url = f"https://{HOST}:{listening.getsockname()[1]}/"
         began = time.monotonic()
-        with pytest.raises(PostError):
+        with pytest.raises(PostError) as refusal:
             receiver.poster(deadline_s=1.0).post(url, b"{}", {})
         took = time.monotonic() - began
         stop.set()
         thread.join()
-    assert took < 3
+    assert refusal.value.code == "too_slow"
+    assert took < 10
     figure("cut after", took, "s")
+
+
+def test_a_name_that_nothing_can_resolve_is_only_unresolved(receiver: Receiver) -> None:
+    with pytest.raises(PostError) as refusal:
+        Poster(context=receiver.trusted).post("https://hook..example.com/", b"{}", {})
+    assert refusal.value.code == "unresolved"
 
 
 @pytest.mark.parametrize(
