@@ -212,10 +212,16 @@ class Webhooks:
         )  # fmt: skip
 
     def deliver(self, verifier_id: str, delivery_id: str) -> None:
-        """The job: one attempt, and the next one later if it fails."""
+        """The job: one attempt, and the next one later if it fails.
+
+        While another attempt is under way it looks again once that must have ended: the broker
+        gives the job of a worker that was killed to another, who is then the only one to know.
+        """
         key = _delivery(verifier_id, delivery_id)
         with guard():
-            number = int(self._attempt(keys=[key], args=[ATTEMPTS, ATTEMPT_MS]))
+            number, rest_ms = map(int, self._attempt(keys=[key], args=[ATTEMPTS, ATTEMPT_MS]))
+        if rest_ms:
+            self._later(verifier_id, delivery_id, rest_ms / 1000 + 1)
         delivery = self.delivery(verifier_id, delivery_id) if number else None
         if delivery is None:
             return

@@ -26,7 +26,7 @@ from cryptography.x509.oid import NameOID
 from credentials.errors import UnavailableError
 from credentials.posting import Poster, PostError, check_url, is_public
 from credentials.sealing import Sealer
-from credentials.webhooks import ATTEMPTS, PAUSES_S, WebhookError, Webhooks
+from credentials.webhooks import ATTEMPT_MS, ATTEMPTS, PAUSES_S, WebhookError, Webhooks
 from tests.credentials.issuer import ring
 from tests.faults.conftest import Figure
 
@@ -191,6 +191,52 @@ def test_retries_are_bounded(database: redis.Redis, receiver: Receiver, figure: 
         assert 0.7 * meant < pause < 1.3 * meant
     assert sender.webhooks.deliveries("hotel")[0].state == "failed"
     figure("attempts", len(receiver.heard), "")
+
+
+def test_an_attempt_whose_worker_was_killed_is_made_again(
+    database: redis.Redis, receiver: Receiver
+) -> None:
+    sender = Sender(database, receiver.poster())
+    sender.webhooks.add("hotel", receiver.url)
+    sender.webhooks.announce("hotel", "0" * 20, "accepted", "hotel")
+    [(_, delivery_id)] = sender.later
+
+    def killed(*_: object) -> int:
+        raise SystemExit
+
+    dying = Sender(database, receiver.poster(resolver=killed))
+    with pytest.raises(SystemExit):
+        dying.webhooks.deliver("hotel", delivery_id)
+    sender.later.clear()
+    sender.webhooks.deliver("hotel", delivery_id)  # the broker hands the job back at once
+    [(pause, again)] = sender.later
+    assert again == delivery_id
+    assert 1 < pause <= ATTEMPT_MS / 1000 + 1
+    assert receiver.heard == []
+    database.hset(f"{{v:hotel}}:w:{delivery_id}", "l", 1)  # the pause is over
+    sender.work()
+    assert len(receiver.heard) == 1
+    assert sender.webhooks.deliveries("hotel")[0].state == "delivered"
+
+
+def test_a_second_job_of_an_attempt_under_way_ends_once_it_is_decided(
+    database: redis.Redis, receiver: Receiver
+) -> None:
+    sender = Sender(database, receiver.poster())
+    sender.webhooks.add("hotel", receiver.url)
+    sender.webhooks.announce("hotel", "0" * 20, "accepted", "hotel")
+    [(_, delivery_id)] = sender.later
+
+    def meanwhile(_host: str, _port: int) -> list[str]:
+        sender.webhooks.deliver("hotel", delivery_id)
+        return ["127.0.0.1"]
+
+    slow = Sender(database, receiver.poster(resolver=meanwhile))
+    sender.later.clear()
+    slow.webhooks.deliver("hotel", delivery_id)
+    assert len(sender.later) == 1
+    sender.work()
+    assert len(receiver.heard) == 1
 
 
 def test_one_that_is_gone_is_not_tried_again(database: redis.Redis, receiver: Receiver) -> None:
