@@ -43,6 +43,7 @@ from credentials.store import (
     verification_key,
 )
 
+NOBODY = Holder("", "")  # whose a card is whose data was erased
 _REMEMBERED_ACCOUNTS = 10_000
 
 
@@ -105,7 +106,9 @@ class Cards:
         """The card that an account holds, whatever its status; None before the first."""
         credential_id = self._store.get(card_key(holder))
         card = self.get(credential_id) if credential_id else None
-        return None if card is None or card.status is Status.PENDING else card
+        if card is None or card.status is Status.PENDING:
+            return None
+        return card if card.holder in {holder, NOBODY} else None
 
     def get(self, credential_id: str) -> Card | None:
         """The card of a credential, also one that is over or whose data was erased."""
@@ -202,6 +205,8 @@ class Cards:
         sealed, known = glance.record.get("e"), None
         if sealed is not None:
             known = record.unseal(self._sealer, credential_id, sealed)
+            if known.holder != holder:
+                raise NoCardError
             answer = self._move(
                 credential_id, "erased", actor, reason, to=Status.REVOKED, erase=True
             )
@@ -275,15 +280,17 @@ class Cards:
         both: a card page asks every second. What is remembered is never relied on: the same round
         trip says whether it still is this one (`Store.glance_held`), and if not, it is asked for.
         """
-        remembered = self._accounts.get(holder.tag)
-        glance = self._store.glance_held(holder, remembered, entries) if remembered else None
-        if remembered and glance:
-            return remembered, glance
-        credential_id = self._held(holder)
-        if len(self._accounts) >= _REMEMBERED_ACCOUNTS:
-            self._accounts.clear()
-        self._accounts[holder.tag] = credential_id
-        return credential_id, self._store.glance(credential_id, entries)
+        credential_id = self._accounts.get(holder.tag, "")
+        glance = self._store.glance_held(holder, credential_id, entries) if credential_id else None
+        if glance is None:
+            credential_id = self._held(holder)
+            if len(self._accounts) >= _REMEMBERED_ACCOUNTS:
+                self._accounts.clear()
+            self._accounts[holder.tag] = credential_id
+            glance = self._store.glance(credential_id, entries)
+        if not record.belongs_to(self._sealer, credential_id, glance.record, holder):
+            raise NoCardError
+        return credential_id, glance
 
     def _check_pin(self, credential_id: str, glance: Glance, purpose: str, pin: str) -> None:
         if glance.record.get("l") != Level.UPGRADED.encode():

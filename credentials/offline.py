@@ -147,9 +147,11 @@ class Offline:
         status = record.status_at(glance.record, glance.now)
         if status is None or status is Status.PENDING or "e" not in glance.record:
             raise NoCardError
+        known = record.unseal(self._sealer, credential_id, glance.record["e"])
+        if known.holder != holder:
+            raise NoCardError
         if status is not Status.ACTIVE:
             raise RefusalError(status.value)
-        known = record.unseal(self._sealer, credential_id, glance.record["e"])
         issued = int(glance.now // 1_000_000)
         today = datetime.datetime.fromtimestamp(issued, CHINA).date()
         answers = sum(

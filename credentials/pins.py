@@ -137,11 +137,13 @@ class Pins:
         """
         credential_id = self._held(holder)
         glance = self._store.glance(credential_id)
-        if glance.record.get("l") != Level.UPGRADED.encode():
-            raise RefusalError("level_insufficient")
         if "e" not in glance.record:
             raise NoCardError
         known = record.unseal(self._sealer, credential_id, glance.record["e"])
+        if known.holder != holder:
+            raise NoCardError
+        if glance.record.get("l") != Level.UPGRADED.encode():
+            raise RefusalError("level_insufficient")
         check_new(pin, known.id_number)
         was = self._compared(credential_id, current) if current else b""
         place = place_of(credential_id)

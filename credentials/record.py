@@ -123,6 +123,16 @@ def portrait_name(credential_id: str) -> str:
     return f"{credential_id}:portrait"
 
 
+def belongs_to(
+    sealer: Sealer, credential_id: str, fields: Mapping[str, bytes], holder: Holder
+) -> bool:
+    """Whether a record is of this account; one whose data was erased is of whoever points to it.
+
+    An account only says which card it holds; the record says whose it is, and both must agree.
+    """
+    return "e" not in fields or unseal(sealer, credential_id, fields["e"]).holder == holder
+
+
 def end_of(valid_until: datetime.date | None) -> str:
     """The last second of a day in China, since 1970, as the record keeps it; '' without end."""
     if valid_until is None:

@@ -56,6 +56,7 @@ Tell = Callable[[Holder, str, Mapping[str, object], str], None]
 """Called with an account, a text's key, its values, and a name that makes a repetition harmless."""
 
 SYSTEM = Actor("system")
+LIVING = frozenset({Status.ACTIVE, Status.FROZEN})
 TRIES = 3
 NEW_CARD_FIELDS = frozenset({"name", "valid_until"})
 PAGE = 200
@@ -123,10 +124,11 @@ class Renewals:
 
         Raises:
             CredentialError: has_card when that account holds another card.
-            NoCardError: when the ID number has no card that could move.
+            NoCardError: when the ID number has no card that could move, or it went on to yet
+                another account meanwhile.
         """
         card = self._cards.find(person.id_number)
-        if card is None or card.status not in {Status.ACTIVE, Status.FROZEN}:
+        if card is None or card.status not in LIVING:
             raise NoCardError
         credential_id, account = card.credential_id, card_key(holder)
         owner = self._store.run("claim", (account,), (credential_id, "", RESERVED_SECONDS))[0]
@@ -138,12 +140,11 @@ class Renewals:
         if card.holder != holder:
             told = ",".join(f"{name}={value}" for name, value in sorted(evidence.items()))
             self._replace(credential_id, holder, person, consents, told)
-        self._store.run("settle", (account,), (credential_id, "keep"))
-        if card.holder != holder:
-            self._store.run("settle", (card_key(card.holder),), (credential_id, "drop"))
-            self._tell(card.holder, "life.moved_away", {}, f"moved:{credential_id}:{card.change}")
+        kept = self._store.run("settle", (account,), (credential_id, "keep"))
         moved = self._cards.get(credential_id)
-        if moved is None:
+        if moved is not None and moved.holder != holder:
+            raise NoCardError
+        if moved is None or not kept:
             raise UnavailableError(what="redis", why="lost")
         return moved
 
@@ -156,7 +157,7 @@ class Renewals:
         """
         glance = self._store.glance(credential_id)
         status = record.status_at(glance.record, glance.now)
-        if status not in {Status.ACTIVE, Status.FROZEN} or "e" not in glance.record:
+        if status not in LIVING or "e" not in glance.record:
             return Recheck(Finding.OVER)
         known = record.unseal(self._sealer, credential_id, glance.record["e"])
         try:
@@ -261,10 +262,22 @@ class Renewals:
         consents: Sequence[Consent],
         evidence: str,
     ) -> None:
-        """The one step that moves a card: from here on it is the other account's."""
+        """Take a card from the account that has it by now, then give it to the other.
+
+        In this order: whatever is cut short in between, no account is left with a card that is
+        another's, and the call that is repeated still finds the card by its ID number.
+        """
         portrait = pictures.portrait(person.portrait)
         for _ in range(TRIES):
-            sealed = self._store.glance(credential_id).record.get("e", b"")
+            glance = self._store.glance(credential_id)
+            status, sealed = record.status_at(glance.record, glance.now), glance.record.get("e")
+            if status not in LIVING or sealed is None:
+                raise NoCardError
+            known = record.unseal(self._sealer, credential_id, sealed)
+            if known.holder != holder:
+                self._store.run("settle", (card_key(known.holder),), (credential_id, "drop"))
+                once = f"moved:{credential_id}:{int(glance.record['n'])}"
+                self._tell(known.holder, "life.moved_away", {}, once)
             entry = self._audit.entry(
                 credential_id, "moved", by=signature(Actor("holder")), evidence=evidence
             )

@@ -342,6 +342,9 @@ class Upgrades:
         credential_id = self._store.get(card_key(holder))
         if credential_id is None or not is_credential_id(credential_id):
             raise NoCardError
+        fields = self._store.glance(credential_id).record
+        if not record.belongs_to(self._sealer, credential_id, fields, holder):
+            raise NoCardError
         return credential_id
 
     def _found(self, credential_id: str) -> _Found:

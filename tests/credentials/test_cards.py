@@ -135,11 +135,34 @@ def test_an_account_that_lost_its_card_shows_no_code_though_it_just_did(phone: P
 
 
 def test_an_account_shows_the_code_of_the_card_that_it_holds_now(issuer: Issuer) -> None:
+    phone = issuer.phone(1)
+    phone.show()
+    issuer.cards.revoke(phone.credential_id, HOLDER)
+    anew = issuer.issue(person(1), phone.holder.openid)
+    assert anew.credential_id != phone.credential_id
+    assert issuer.codes.read(phone.show()).credential_id == anew.credential_id
+    assert issuer.cards.state(phone.holder).card.credential_id == anew.credential_id
+
+
+def test_an_account_that_points_to_the_card_of_another_holds_none(issuer: Issuer) -> None:
     first, second = issuer.phone(1), issuer.phone(2)
-    first.show()
+    issuer.cards.revoke(first.credential_id, HOLDER)
     issuer.database.set(card_key(first.holder), second.credential_id)
-    assert issuer.codes.read(first.show()).credential_id == second.credential_id
-    assert issuer.cards.state(first.holder).card.credential_id == second.credential_id
+    assert issuer.cards.of(first.holder) is None
+    assert issuer.cards.change(first.holder) == 0
+    for act in (
+        issuer.cards.mint,
+        issuer.cards.state,
+        issuer.upgrades.identity,
+        issuer.upgrades.open,
+        lambda holder: issuer.cards.erase(holder, HOLDER),
+        lambda holder: issuer.pins.set(holder, "831502"),
+    ):
+        with pytest.raises(NoCardError):
+            act(first.holder)
+    kept = issuer.cards.of(second.holder)
+    assert kept is not None
+    assert kept.status is Status.ACTIVE
 
 
 def _round_trips(phone: Phone) -> int:

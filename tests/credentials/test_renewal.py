@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from credentials.authority import EmbeddedRegistry
 from credentials.errors import CredentialError, NoCardError, UnavailableError
 from credentials.model import Holder, Level, Person, Status
-from credentials.renewal import Finding, Renewals
-from credentials.store import card_key, pin_key, record_key
+from credentials.renewal import Finding, Renewals, Tell
+from credentials.store import Argument, Store, card_key, pin_key, record_key
 from tests.credentials.issuer import CONSENTS, HOLDER, Issuer, Phone, person, refusal
 
 NEW = Holder("wechat", "oNew")
@@ -29,11 +31,21 @@ def registry(issuer: Issuer) -> EmbeddedRegistry:
 
 
 @pytest.fixture
-def renewals(issuer: Issuer, registry: EmbeddedRegistry, told: list[tuple[str, str]]) -> Renewals:
+def tell(told: list[tuple[str, str]]) -> Tell:
+    """Carries news as the outbox does: each once, by its name."""
+    names: set[str] = set()
+
     def tell(holder: Holder, key: str, values: Mapping[str, object], once: str) -> None:
         assert once
-        told.append((holder.openid, key))
+        if once not in names:
+            names.add(once)
+            told.append((holder.openid, key))
 
+    return tell
+
+
+@pytest.fixture
+def renewals(issuer: Issuer, registry: EmbeddedRegistry, tell: Tell) -> Renewals:
     return Renewals(issuer.store, issuer.sealer, issuer.cards, registry, tell)
 
 
@@ -42,6 +54,37 @@ def who(registry: EmbeddedRegistry) -> Person:
     known = person()
     registry.add(known)
     return known
+
+
+class Meanwhile(Store):
+    """Does something right before or after the first time that a script runs."""
+
+    def __init__(
+        self,
+        issuer: Issuer,
+        script: str,
+        *,
+        before: Callable[[], object] | None = None,
+        after: Callable[[], object] | None = None,
+    ) -> None:
+        super().__init__(issuer.database)
+        self._script = script
+        self._acts = [before, after]
+
+    def run(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        if name != self._script:
+            return super().run(name, keys, args)
+        (before, after), self._acts = self._acts, [None, None]
+        if before:
+            before()
+        answer = super().run(name, keys, args)
+        if after:
+            after()
+        return answer
+
+
+def cut_short() -> None:
+    raise UnavailableError(what="redis", why="timeout")
 
 
 def upgraded(issuer: Issuer, phone: Phone) -> None:
@@ -73,6 +116,79 @@ def test_a_move_made_twice_is_one(
     assert renewals.move(NEW, who, CONSENTS, evidence={}).change == first.change
     assert len(told) == 1
     assert phone.history().count("moved") == 1
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_move_that_was_cut_short_is_finished_by_its_repetition(
+    issuer: Issuer, registry: EmbeddedRegistry, tell: Tell, told: list[tuple[str, str]], moment: str
+) -> None:
+    who, old = person(), issuer.phone().holder
+    registry.add(who)
+    store = Meanwhile(issuer, "rebind", **{moment: cut_short})
+    renewals = Renewals(store, issuer.sealer, issuer.cards, registry, tell)
+    with pytest.raises(UnavailableError):
+        renewals.move(NEW, who, CONSENTS, evidence={})
+    assert issuer.cards.of(old) is None
+    card = renewals.move(NEW, who, CONSENTS, evidence={})
+    assert card.holder == NEW
+    assert issuer.cards.of(NEW) == card
+    assert issuer.cards.of(old) is None
+    assert not issuer.database.exists(card_key(old))
+    assert issuer.database.ttl(card_key(NEW)) == -1
+    assert told == [(old.openid, "life.moved_away")]
+
+
+def test_of_two_moves_at_once_the_last_has_the_card_alone(
+    issuer: Issuer,
+    registry: EmbeddedRegistry,
+    renewals: Renewals,
+    tell: Tell,
+    told: list[tuple[str, str]],
+) -> None:
+    who, old, other = person(), issuer.phone().holder, Holder("wechat", "oOther")
+    registry.add(who)
+    first = functools.partial(renewals.move, other, who, CONSENTS, evidence={})
+    second = Renewals(
+        Meanwhile(issuer, "rebind", before=first), issuer.sealer, issuer.cards, registry, tell
+    )
+    card = second.move(NEW, who, CONSENTS, evidence={})
+    assert issuer.cards.of(NEW) == card
+    assert [issuer.cards.of(each) for each in (old, other)] == [None, None]
+    assert not issuer.database.exists(card_key(old), card_key(other))
+    assert told == [(old.openid, "life.moved_away"), (other.openid, "life.moved_away")]
+
+
+def test_a_move_that_another_overtook_says_so(
+    issuer: Issuer, registry: EmbeddedRegistry, renewals: Renewals, tell: Tell
+) -> None:
+    who, other = person(), Holder("wechat", "oOther")
+    issuer.phone()
+    registry.add(who)
+    then = functools.partial(renewals.move, other, who, CONSENTS, evidence={})
+    overtaken = Renewals(
+        Meanwhile(issuer, "rebind", after=then), issuer.sealer, issuer.cards, registry, tell
+    )
+    with pytest.raises(NoCardError):
+        overtaken.move(NEW, who, CONSENTS, evidence={})
+    assert issuer.cards.of(NEW) is None
+    assert issuer.cards.of(other) is not None
+
+
+def test_a_card_that_ended_meanwhile_does_not_move(
+    issuer: Issuer, registry: EmbeddedRegistry, tell: Tell, told: list[tuple[str, str]]
+) -> None:
+    who, phone = person(), issuer.phone()
+    end = functools.partial(issuer.cards.revoke, phone.credential_id, HOLDER)
+    renewals = Renewals(
+        Meanwhile(issuer, "claim", after=end), issuer.sealer, issuer.cards, registry, tell
+    )
+    with pytest.raises(NoCardError):
+        renewals.move(NEW, who, CONSENTS, evidence={})
+    assert told == []
+    assert issuer.cards.of(NEW) is None
+    kept = issuer.cards.of(phone.holder)
+    assert kept is not None
+    assert kept.status is Status.REVOKED
 
 
 def test_an_account_with_a_card_takes_no_other(
