@@ -26,7 +26,7 @@ import redis
 
 from bot.conversations import Beside
 from bot.engine import Conversation
-from credentials import names
+from credentials import id_number, names
 from credentials.connection import guard
 from credentials.model import Holder
 from credentials.sealing import SealBrokenError, Sealer
@@ -39,8 +39,9 @@ NOTES_SECONDS = 90 * 24 * 3600
 MOST_NOTES = 200
 LONGEST = 2000
 PERSON, BOT, OPERATOR = "person", "bot", "operator"
-NAME_STEPS = frozenset({"name"})
-_NUMBER = re.compile(r"(?<![0-9])(\d[ -]?){14,17}[0-9Xx]")
+NAME_STEPS = frozenset({"name", "new_name", "card_photo", "registry", "refresh"})
+"""Where a name is asked for, and the works after which it is, for who writes before they end."""
+_NUMBER = re.compile(r"(?<!\d)\d{14,}[\dX]")
 _SHOWN_DIGITS = 3
 
 
@@ -69,11 +70,10 @@ class Entry:
     @property
     def masked(self) -> str:
         """What may be shown to an operator; made when it is shown, which is seldom."""
-        text = mask(self.text, {"name": self.name})
         typed = self.who == PERSON and self.step in NAME_STEPS and self.kind in ("text", "voice")
-        if typed and text == self.text and _is_name(text):
-            return names.mask(text.strip())
-        return text
+        if typed and _is_name(self.text):
+            return names.mask(self.text.strip())
+        return mask(self.text, {"name": self.name})
 
     @property
     def hides(self) -> bool:
@@ -206,16 +206,25 @@ def answered(replies: Iterable[Reply], conversation: Conversation, at: float) ->
 
 
 def _name(conversation: Conversation) -> str:
-    name = conversation.given.get("name")
+    name = conversation.given.get("new_name") or conversation.given.get("name")
     return name if isinstance(name, str) else ""
 
 
 def mask(text: str, given: Mapping[str, object]) -> str:
-    """The same text without ID numbers, and without the name that was given."""
+    """The same text without ID numbers, however they are written, and without the given name."""
     name = given.get("name")
     if isinstance(name, str) and name:
         text = text.replace(name, names.mask(name))
-    return _NUMBER.sub(lambda found: _stars(found[0]), text)
+    if not _NUMBER.search(id_number.normalise(text)):
+        return text
+    # Looked for in what `id_number.parse` would read, hidden in what was written.
+    written = [(part, at) for at, one in enumerate(text) for part in id_number.normalise(one)]
+    shown, done = [], 0
+    for found in _NUMBER.finditer("".join(part for part, _ in written)):
+        begin, end = written[found.start()][1], written[found.end() - 1][1] + 1
+        shown += [text[done:begin], _stars(found[0])]
+        done = end
+    return "".join([*shown, text[done:]])
 
 
 def _said(reply: Reply) -> tuple[str, str] | None:
