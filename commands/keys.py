@@ -71,6 +71,11 @@ def _reseal(services: Services) -> None:
             bar.length = max(last.total, 1)
             bar.update(min(last.done, last.total) - bar.pos)
     changed = last.changed if last else 0
+    if last and last.left:
+        raise click.ClickException(
+            f"not everything is under master key {version}: what {last.left} holds does not open, "
+            "for it was moved or altered; keep the earlier keys, or it is lost"
+        )
     services.audit.note("resealed", Actor("operator", "command line"), f"v{version}")
     click.echo(f"{changed} values sealed anew; everything is under master key {version}")
     if len(services.keyring.versions) > 1:

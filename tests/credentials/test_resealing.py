@@ -10,9 +10,10 @@ import pytest
 import redis
 
 from credentials.keyring import Keyring, KeyringError, make_file, rotate_file
-from credentials.resealing import STATE, Resealing
+from credentials.resealing import PASSING_SECONDS, STATE, Resealing
 from credentials.sealing import Sealer
 from credentials.store import pin_key, portrait_key, record_key
+from tests.credentials import sealed as everything
 from tests.credentials.issuer import Issuer, ring
 
 
@@ -65,6 +66,30 @@ def test_everything_opens_under_the_new_key_alone(
     pin = database.hget(key, "h")
     assert isinstance(pin, bytes)
     assert later.sealer.unseal(f"{phones[0].credential_id}:pin", pin) == b"hash"
+
+
+@pytest.mark.usefixtures("light_hashing")
+def test_what_each_part_of_the_product_seals_is_sealed_anew(
+    issuer: Issuer,
+    keys: Path,
+    database: redis.Redis,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who writes a new `seal` has this test fail until it is sealed here, and found there."""
+    made = everything.noted(monkeypatch)
+    everything.seal_everything(issuer, redis_url)
+    kept = {value for _, value in everything.held(database)}
+    missing = dict(everything.places())
+    for value in kept & made.keys():
+        missing.pop(made[value], None)
+    assert missing == {}
+    earlier = frozenset(made)
+    rotated(issuer, keys)
+    last = list(resealing(issuer).run())[-1]
+    assert last.left == ""
+    left = [key for key, value in everything.held(database) if value in earlier]
+    assert [key for key in left if not key.endswith(":answer")] == []
 
 
 def test_twice_is_once(issuer: Issuer, keys: Path) -> None:
@@ -170,6 +195,43 @@ def test_what_only_looks_sealed_is_left_alone(
     assert database.lrange("more", 0, -1) == [value]
 
 
+def test_what_no_name_opens_is_named(issuer: Issuer, keys: Path, database: redis.Redis) -> None:
+    sealed = issuer.sealer.seal("another name", b"lost with the old key")
+    for number in range(400):
+        database.set(f"text:{number}", "\x01" + "an old version's byte before a text of people's")
+    database.hset("stray", "field", sealed)
+    rotated(issuer, keys)
+    for _ in range(2):
+        last = list(resealing(issuer).run())[-1]
+        assert (last.changed, last.left) == (0, "stray")
+    database.delete("stray")
+    assert list(resealing(issuer).run())[-1].left == ""
+
+
+def test_a_run_that_was_cut_short_remembers_what_no_name_opened(
+    issuer: Issuer, keys: Path, database: redis.Redis
+) -> None:
+    issuer.phone()
+    rotated(issuer, keys)
+    database.hset(STATE, mapping={"v": "2", "k": "stray"})
+    steps = list(resealing(issuer).run())
+    assert steps[-1].left == ""  # its second pass looked at everything again
+    database.hset(STATE, mapping={"v": "2", "k": "stray"})
+    assert list(resealing(issuer).run())[-1].left == "stray"
+    assert not database.exists(STATE)
+
+
+def test_what_ends_by_itself_within_minutes_is_not_counted(
+    issuer: Issuer, keys: Path, database: redis.Redis
+) -> None:
+    """An answer that may be repeated is sealed under a name that its key does not tell."""
+    sealed = issuer.sealer.seal("another name", b"an answer")
+    database.set("brief", sealed, ex=PASSING_SECONDS)
+    database.set("longer", sealed, ex=2 * PASSING_SECONDS + 100)
+    rotated(issuer, keys)
+    assert list(resealing(issuer).run())[-1].left == "longer"
+
+
 def test_a_value_moved_into_another_record_is_not_made_to_open(
     issuer: Issuer, keys: Path, database: redis.Redis
 ) -> None:
@@ -178,8 +240,9 @@ def test_a_value_moved_into_another_record_is_not_made_to_open(
     assert isinstance(stolen, bytes)
     database.hset(record_key(other.credential_id), "e", stolen)
     rotated(issuer, keys)
-    list(resealing(issuer).run())
+    last = list(resealing(issuer).run())[-1]
     assert database.hget(record_key(other.credential_id), "e") == stolen
+    assert last.left == record_key(other.credential_id)
 
 
 def test_without_the_old_key_what_it_sealed_does_not_open() -> None:
