@@ -13,7 +13,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 
@@ -28,7 +28,7 @@ WEBHOOK_THREADS = 4
 RECEIPT_WAIT_MS = 500
 REDIS_OUT_SECONDS = 1.0
 log = structlog.get_logger(__name__)
-Tell = Callable[[Sequence[Receipt]], None]
+Tell = Callable[[Sequence[Receipt]], Collection[Receipt]]
 
 
 def start_webhooks(jobs: Jobs, webhooks: Webhooks, stop: threading.Event) -> threading.Thread:
@@ -61,12 +61,13 @@ def start_receipts(receipts: Receipts, tell: Tell, stop: threading.Event) -> thr
 def teller(notify: Callable[[Receipt], None], aftermath: Aftermath) -> Tell:
     """What is done with receipts: the holder is told by `notify`, and the rest follows.
 
-    Each may be done twice. A receipt that cannot be told, whatever is said, holds up no other; what
-    it raises as a CredentialError is raised at the end, and all are told once more.
+    Each may be done twice. A receipt that cannot be told holds up no other. One for which a
+    CredentialError was raised is told once more: it is given back, or, where it was so with all of
+    them, the error is raised.
     """
 
-    def tell(receipts: Sequence[Receipt]) -> None:
-        waits: CredentialError | None = None
+    def tell(receipts: Sequence[Receipt]) -> list[Receipt]:
+        waits: dict[bytes, CredentialError] = {}
         for receipt in receipts:
             for does in (follow,) if receipt.answered else (notify, follow):
                 try:
@@ -74,11 +75,14 @@ def teller(notify: Callable[[Receipt], None], aftermath: Aftermath) -> Tell:
                 except SealBrokenError:  # nor can it be told at any other time
                     log.exception("receipt lost", verification=receipt.decided.verification_id)
                 except CredentialError as error:
-                    waits = error
+                    known = receipt.decided.verification_id
+                    log.warning("receipt waits", verification=known, reason=str(error))
+                    waits[receipt.entry] = error
                 except Exception:
                     log.exception("receipt lost", verification=receipt.decided.verification_id)
-        if waits is not None:
-            raise waits
+        if waits and len(waits) == len(receipts):
+            raise next(iter(waits.values()))
+        return [receipt for receipt in receipts if receipt.entry in waits]
 
     def follow(receipt: Receipt) -> None:
         aftermath.follow(receipt.decided, answered=receipt.answered)

@@ -105,7 +105,9 @@ class Aftermath:
         self._webhooks = webhooks
 
     def follow(self, seen: Decided, *, answered: bool = False) -> None:
-        """Do both; twice is as once."""
+        """Do both, also where one of them cannot be done; twice is as once."""
         told = seen.verification_id, seen.state.value, seen.purpose
-        self._webhooks.announce(seen.verifier_id, *told)
-        self._patterns.watch(seen, answered=answered)
+        try:
+            self._webhooks.announce(seen.verifier_id, *told)
+        finally:
+            self._patterns.watch(seen, answered=answered)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -49,9 +49,11 @@ _log = structlog.get_logger(__name__)
 class Receipt:
     """What is told of a verification: to the holder that it was accepted, or waits for approval.
 
-    Where the holder has `answered` it, they know; `decided` then says how.
+    Where the holder has `answered` it, they know; `decided` then says how. `entry` is its place in
+    the stream.
     """
 
+    entry: bytes
     holder: Holder
     decided: Decided
     verifier: str
@@ -91,14 +93,17 @@ class Receipts:
         self._cursor = BEGINNING
 
     def pass_on(
-        self, reader: str, told: Callable[[Sequence[Receipt]], None], wait_ms: int = 0
+        self,
+        reader: str,
+        told: Callable[[Sequence[Receipt]], Collection[Receipt] | None],
+        wait_ms: int = 0,
     ) -> int:
         """Pass on some of what waits, oldest first; gives how many receipts that were.
 
         Args:
             reader: who reads, another name for each process.
-            told: takes them; whatever it raises leaves them all for another try, after some
-                seconds.
+            told: takes them, and gives those of them that are left for another try, after some
+                seconds; whatever it raises leaves them all.
             wait_ms: how long to wait for one to come, under a second.
 
         Raises:
@@ -108,8 +113,10 @@ class Receipts:
         entries = (*left, *self._read(reader, 0 if left else wait_ms))
         if not entries:
             return 0
-        told(self._receipts([fields for _, fields in entries]))
-        self._store.run("receipts_done", (RECEIPTS,), (GROUP, *(entry for entry, _ in entries)))
+        again = {receipt.entry for receipt in told(self._receipts(entries)) or ()}
+        done = [entry for entry, _ in entries if entry not in again]
+        if done:
+            self._store.run("receipts_done", (RECEIPTS,), (GROUP, *done))
         return len(entries)
 
     def figures(self) -> tuple[int, float]:
@@ -180,20 +187,25 @@ class Receipts:
             self._next_look = now + SILENT_MS / 2000
         return _flat(found[1])
 
-    def _receipts(self, entries: Sequence[Mapping[bytes, bytes]]) -> list[Receipt]:
+    def _receipts(self, entries: Sequence[tuple[bytes, Mapping[bytes, bytes]]]) -> list[Receipt]:
         """Receipts as they are told, without those whose verification or holder's data is gone."""
         waiting = [
-            (state.decode(), each.decode()) for fields in entries for state, each in fields.items()
+            (entry, state.decode(), each.decode())
+            for entry, fields in entries
+            for state, each in fields.items()
         ]
-        verifications = self._store.fields(*(verification_key(each) for _, each in waiting))
+        verifications = self._store.fields(*(verification_key(each) for *_, each in waiting))
         known = [
-            (Decided.read(each, asked, None if state == ANSWERED else State(state)), state, asked)
-            for (state, each), asked in zip(waiting, verifications, strict=True)
+            (
+                Decided.read(each, asked, None if state == ANSWERED else State(state)),
+                (entry, state, asked),
+            )
+            for (entry, state, each), asked in zip(waiting, verifications, strict=True)
             if asked
         ]
         records = self._store.fields(*(record_key(decided.credential_id) for decided, *_ in known))
         receipts = []
-        for (decided, state, asked), found in zip(known, records, strict=True):
+        for (decided, (entry, state, asked)), found in zip(known, records, strict=True):
             if "e" not in found:
                 continue
             try:
@@ -201,12 +213,15 @@ class Receipts:
             except SealBrokenError:
                 _log.exception("receipt of nobody", verification=decided.verification_id)
                 continue
-            receipts.append(_receipt(holder, decided, asked, answered=state == ANSWERED))
+            receipts.append(_receipt(entry, holder, decided, asked, answered=state == ANSWERED))
         return receipts
 
 
-def _receipt(holder: Holder, decided: Decided, asked: Fields, *, answered: bool) -> Receipt:
+def _receipt(
+    entry: bytes, holder: Holder, decided: Decided, asked: Fields, *, answered: bool
+) -> Receipt:
     return Receipt(
+        entry=entry,
         holder=holder,
         decided=decided,
         verifier=asked["vn"].decode(),

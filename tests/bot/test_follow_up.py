@@ -13,13 +13,14 @@ from bot import follow_up
 from bot.follow_up import Tell
 from credentials.cases import Kind
 from credentials.errors import UnavailableError
+from credentials.keyring import KeyringError
 from credentials.model import Verifier
 from credentials.patterns import BUSY
 from credentials.receipts import Receipt, Receipts
-from credentials.sealing import SealBrokenError
+from credentials.sealing import SealBrokenError, Sealer
 from credentials.services import Services
 from tests.bot.talking import World, make_world
-from tests.credentials.issuer import CONSENTS, person
+from tests.credentials.issuer import CONSENTS, person, ring
 from tests.product.actors import wait_until
 
 
@@ -107,6 +108,64 @@ def test_while_nothing_can_be_promised_all_of_them_wait(world: World) -> None:
         world.services.receipts.pass_on("one", tell)
     assert waiting(world.services) == 2
     assert world.phone().hears() == ""
+
+
+def two_scanned(world: World) -> tuple[Verifier, Verifier]:
+    """A card is scanned by one whose endpoint no key opens any more, then by another."""
+    phone = world.phone()
+    world.services.cards.issue(phone.holder, person(), CONSENTS, evidence={})
+    lost, well = world.verifier("失钥酒店"), world.verifier("海景酒店")
+    for verifier in (lost, well):
+        world.services.webhooks.add(verifier.verifier_id, "https://hotel.example/hook")
+        code = world.services.cards.mint(phone.holder).code
+        world.services.verifications.verify(verifier, "", code, "internet_cafe")
+    hooks = f"{{v:{lost.verifier_id}}}:hooks"
+    other = Sealer(ring(9)).seal(hooks, b"under a master key that is not here")
+    world.database.hset(hooks, "endpoint", other)
+    return lost, well
+
+
+def test_a_verifier_whose_endpoints_do_not_open_holds_up_no_other(world: World) -> None:
+    lost, well = two_scanned(world)
+    assert world.services.receipts.pass_on("one", teller(world)) == 2
+    assert announced(world, well) == ["accepted"]
+    assert waiting(world.services) == 1
+    world.services.webhooks.drop(lost.verifier_id, "endpoint")
+    heard = world.phone().hears()
+    assert (heard.count("失钥酒店"), heard.count("海景酒店")) == (1, 1)
+
+
+def test_what_waited_for_a_key_is_told_when_it_is_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, well = two_scanned(world)
+    world.services.receipts.pass_on("one", teller(world))
+    world.services.webhooks.drop(lost.verifier_id, "endpoint")
+    monkeypatch.setattr("credentials.receipts.SILENT_MS", 0)
+    again = Receipts(world.services.verifications._store, world.services.sealer)
+    assert again.pass_on("two", teller(world)) == 1
+    assert (announced(world, lost), announced(world, well)) == (["accepted"], ["accepted"])
+    assert waiting(world.services) == 0
+
+
+def test_where_nobody_can_be_told_the_reason_is_raised(world: World) -> None:
+    lost, _ = two_scanned(world)
+    world.services.receipts.pass_on("one", teller(world))
+    code = world.services.cards.mint(world.phone().holder).code
+    world.services.verifications.verify(lost, "", code, "internet_cafe")
+    with pytest.raises(KeyringError):
+        world.services.receipts.pass_on("one", teller(world))
+    assert waiting(world.services) == 2
+
+
+def test_the_look_for_patterns_follows_though_no_endpoint_opens(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("credentials.patterns.BUSY", 1)
+    two_scanned(world)
+    world.services.receipts.pass_on("one", teller(world))
+    found = [(case.kind, case.detail.split(" ")[0]) for case in world.services.cases.waiting()]
+    assert (Kind.BUSY_DESK, "失钥酒店") in found
 
 
 def test_the_look_for_patterns_follows_though_nobody_can_be_told(world: World) -> None:
