@@ -1,8 +1,8 @@
 """The mini-program's backend: the card in a small application inside the platform.
 
-`POST /mini/login` turns the platform's `js_code` into a token for a quarter of an hour: signed
-under the keys of the ring with a salt of its own, naming the account, so it opens that
-account's card and nothing else. Every other address takes it as `Authorization: Bearer …`.
+`POST /mini/login` turns the platform's `js_code` into a token for a quarter of an hour by Redis's
+clock: signed under the keys of the ring with a salt of its own, naming the account, so it opens
+that account's card and nothing else. Every other address takes it as `Authorization: Bearer …`.
 
 | address | does |
 |---|---|
@@ -24,18 +24,20 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import pydantic
 import structlog
 from flask import Blueprint, Response, request
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeSerializer
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 from credentials.errors import CredentialError, RefusalError
 from credentials.model import Actor, Card, Holder, Status
+from credentials.store import Store
 from web import mini_bodies as bodies
 from web import mini_view as view
 from web import pages, proxies
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 TOKEN_SECONDS = 15 * 60
 SALT = "mini-session"
 KEY_PURPOSE = "mini-session"
+CLOCK_KEY = "{mini}"
+CLOCK_SECONDS = 60.0
 LARGEST_BODY = 8 * 1024
 LONGEST_TOKEN = 600
 HISTORY_ENTRIES = 24
@@ -71,15 +75,42 @@ class Platform(Protocol):
         """Whether this account's phone signed this result after matching its owner's finger."""
 
 
+class Clock:
+    """Redis's clock, which all web servers share; it is asked once a minute.
+
+    In between this machine's steady clock goes on from there, so nothing depends on what time
+    the machine takes it to be, and most requests ask Redis nothing more than before.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._ahead = 0.0
+        self._until = 0.0
+
+    def __call__(self) -> float:
+        """Seconds since 1970.
+
+        Raises:
+            UnavailableError: when Redis does not answer.
+        """
+        steady = time.monotonic()
+        if steady >= self._until:
+            self._ahead = self._store.now(CLOCK_KEY) / 1e6 - steady
+            self._until = steady + CLOCK_SECONDS
+        return steady + self._ahead
+
+
 class MiniSessions:
     """Writes and reads the tokens; nothing is stored on the server."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, clock: Callable[[], float]) -> None:
         self._keyring = keyring
+        self._clock = clock
 
     def begin(self, holder: Holder) -> str:
         """A token for an account."""
-        token = self._serializer().dumps([holder.channel, holder.openid])
+        until = int(self._clock()) + TOKEN_SECONDS
+        token = self._serializer().dumps([holder.channel, holder.openid, until])
         return token if isinstance(token, str) else token.decode()
 
     def read(self, token: str) -> Holder:
@@ -89,16 +120,18 @@ class MiniSessions:
             RefusalError: unauthenticated when it is none of ours, or over.
         """
         try:
-            channel, openid = self._serializer().loads(token[:LONGEST_TOKEN], max_age=TOKEN_SECONDS)
+            channel, openid, until = self._serializer().loads(token[:LONGEST_TOKEN])
         except (BadData, ValueError, TypeError):
             raise RefusalError("unauthenticated") from None
+        if not isinstance(until, int) or self._clock() >= until:
+            raise RefusalError("unauthenticated")
         return Holder(str(channel), str(openid))
 
-    def _serializer(self) -> URLSafeTimedSerializer:
+    def _serializer(self) -> URLSafeSerializer:
         # Oldest first, the current one signs: as itsdangerous wants a list of keys.
         versions = reversed(self._keyring.versions)
         secrets = [self._keyring.derive(version, KEY_PURPOSE) for version in versions]
-        return URLSafeTimedSerializer(
+        return URLSafeSerializer(
             cast("Any", secrets),
             salt=SALT,
             signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
@@ -116,7 +149,7 @@ class MiniProgramViews:
         unavailable: type[Exception],
     ) -> None:
         self.services = services
-        self.sessions = MiniSessions(services.keyring)
+        self.sessions = MiniSessions(services.keyring, Clock(Store(services.redis)))
         self._platform = platform
         self._refused = refused
         self._unavailable = unavailable

@@ -7,6 +7,7 @@ import re
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from simulator.phone import Phone
@@ -51,6 +52,9 @@ def test_a_web_server_with_a_wrong_clock_serves_as_the_others(
         for server in (wrong, shared_product):
             told = phone.browser.get(f"{server.address}{path}code").json()
             assert 10 <= told["refresh_in"] <= 30 <= told["expires_in"] + 1
+        # So does a mini-program's, whichever server began it.
+        for begun, asked in ((wrong, shared_product), (shared_product, wrong)):
+            assert _mini_program_goes_on(phone, begun, asked)
         assert _page_scans(shared_product, shared_office, phone, hotel)
 
 
@@ -63,6 +67,14 @@ def _minutes_off(product: Product) -> float:
         lines = re.findall(r"timestamp=(\S+)Z", product.log.read_text())
     stamp = calendar.timegm(time.strptime(lines[-1][:19], "%Y-%m-%dT%H:%M:%S"))
     return (stamp - time.time()) / 60
+
+
+def _mini_program_goes_on(phone: Phone, begun: Product, asked: Product) -> bool:
+    """Whether a mini-program that signed in at one server is known at another."""
+    code = {"js_code": phone.js_code()}
+    told = httpx.post(f"{begun.address}/mini/login", json=code, timeout=20).json()
+    known = {"Authorization": f"Bearer {told['token']}"}
+    return httpx.get(f"{asked.address}/mini/card", headers=known, timeout=20).status_code == 200
 
 
 def _page_scans(product: Product, office: Office, phone: Phone, hotel: HotelSoftware) -> bool:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
-from itsdangerous import TimestampSigner
 from werkzeug.test import TestResponse
 
+from credentials.errors import RefusalError
 from credentials.model import Holder
 from credentials.services import Services
+from credentials.store import Store
 from settings import Settings
 from tests.credentials.issuer import PIN, person, ring
 from tests.credentials.kiosk import Kiosk
@@ -159,11 +161,44 @@ def test_nothing_without_a_token(browser: FlaskClient, method: str, path: str, g
 def test_a_token_is_over_after_a_quarter_of_an_hour(
     small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = TimestampSigner.get_timestamp
-    monkeypatch.setattr(
-        TimestampSigner, "get_timestamp", lambda self: now(self) + mini.TOKEN_SECONDS + 1
-    )
+    monkeypatch.setattr(mini.Clock, "__call__", lambda _: time.time() + mini.TOKEN_SECONDS + 1)
     assert code_of(small.gets("card")) == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize(("later_s", "opens"), [(0.0, True), (899.0, True), (900.0, False)])
+def test_a_token_ends_by_the_clock_that_all_servers_share(*, later_s: float, opens: bool) -> None:
+    token = mini.MiniSessions(ring(), lambda: 1000.0).begin(Holder("wechat", "oX"))
+    there = mini.MiniSessions(ring(), lambda: 1000.0 + later_s)
+    if opens:
+        assert there.read(token) == Holder("wechat", "oX")
+        return
+    with pytest.raises(RefusalError):
+        there.read(token)
+
+
+def test_the_clock_is_redis_s_and_not_the_machine_s(
+    database: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, asked = Store(database), 0
+    now = store.now
+
+    def counted(key: str) -> int:
+        nonlocal asked
+        asked += 1
+        return now(key)
+
+    monkeypatch.setattr(store, "now", counted)
+    clock = mini.Clock(store)
+    with monkeypatch.context() as wrong:
+        wrong.setattr(time, "time", lambda: 0.0)
+        before, read, after = (now("x") / 1e6, clock(), now("x") / 1e6)
+    assert before <= read <= after
+    assert read <= clock()
+    assert asked == 1
+    steady = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: steady + mini.CLOCK_SECONDS + 1)
+    assert clock() < read + mini.CLOCK_SECONDS  # asked anew
+    assert asked == 2
 
 
 def test_a_token_that_was_altered_or_is_anothers(small: Small) -> None:
@@ -174,14 +209,14 @@ def test_a_token_that_was_altered_or_is_anothers(small: Small) -> None:
 
 
 def test_a_token_of_another_ring_or_purpose(small: Small, services: Services) -> None:
-    small.token = mini.MiniSessions(ring(9)).begin(Holder("wechat", "oPhone1"))
+    small.token = mini.MiniSessions(ring(9), time.time).begin(Holder("wechat", "oPhone1"))
     assert code_of(small.gets("card")) == (401, "unauthenticated")
     assert services.cards.find(person().id_number) is not None
 
 
 def test_a_token_survives_a_new_key(services: Services) -> None:
-    token = mini.MiniSessions(ring(1)).begin(Holder("wechat", "oX"))
-    assert mini.MiniSessions(ring(2, 1)).read(token) == Holder("wechat", "oX")
+    token = mini.MiniSessions(ring(1), time.time).begin(Holder("wechat", "oX"))
+    assert mini.MiniSessions(ring(2, 1), time.time).read(token) == Holder("wechat", "oX")
 
 
 @pytest.mark.parametrize(
