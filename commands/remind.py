@@ -1,4 +1,4 @@
-"""`remind`: tell holders whose cards end soon, or have ended; for a timer, once a day."""
+"""`remind`: what is due by the calendar; for a timer, once a day."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from credentials.store import BUCKETS
 def remind(opener: Opener) -> None:
     """Remind holders 30, 7 and 1 days before their card ends, and write down ends.
 
-    Run it once a day. Days that were missed are made up for; nobody is told twice.
+    Forgets, too, who has waited a year for cards to be issued where they live. Run it once a
+    day. Days that were missed are made up for; nobody is told twice.
     """
     told = ended = 0
     with (
@@ -26,4 +27,5 @@ def remind(opener: Opener) -> None:
         for step in services.expiry.remind():
             bar.update(step.done - bar.pos)
             told, ended = step.told, step.ended
-    click.echo(json.dumps({"reminded": told, "ended": ended}))
+        forgotten = services.waiting.forget_old()
+    click.echo(json.dumps({"reminded": told, "ended": ended, "forgotten": forgotten}))

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import redis
 
 from credentials.connection import guard
+from credentials.hashes import script
 from credentials.model import Holder
 from credentials.renewal import Tell
 from credentials.rollout import Rollout
@@ -27,6 +28,7 @@ from credentials.sealing import BlindIndex, Sealer
 DIVISIONS = "{waiting}"
 LONGEST_SECONDS = 365 * 86_400
 OFFER_SECONDS = 3600
+Asked = Literal["kept", "open", "nothing"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Waiting:
         self._index = index
         self._rollout = rollout
         self._tell = tell
+        self._strike = script(database, "waiting_strike")
 
     def offer(self, holder: Holder, division: str) -> None:
         """Remember for an hour where an account was refused, so that it can ask to be told."""
@@ -60,25 +63,37 @@ class Waiting:
         with guard():
             self._database.set(key, self._sealer.seal(key, division.encode()), ex=OFFER_SECONDS)
 
-    def accept(self, holder: Holder) -> bool:
-        """The account asks to be told; False when it was not refused within the hour."""
+    def accept(self, holder: Holder) -> Asked:
+        """The account asks to be told: it is kept, or cards are issued there by now.
+
+        `nothing` when it was not refused within the hour.
+        """
         key = _offer_key(holder)
         with guard():
             sealed = self._database.get(key)
         if not isinstance(sealed, bytes):
-            return False
-        self.add(holder, self._sealer.unseal(key, sealed).decode())
+            return "nothing"
+        division = self._sealer.unseal(key, sealed).decode()
+        row = self.add(holder, division)
+        # Asked once the account is on the list: whoever widens the rollout meanwhile tells it.
+        if self._rollout.covers(division):
+            self._strike_off(division, self._field(holder), row)
+            return "open"
         with guard():
             self._database.delete(key)
-        return True
+        return "kept"
 
-    def add(self, holder: Holder, division: str) -> None:
+    def add(self, holder: Holder, division: str) -> bytes:
         """Note that an account wants to be told when `division` (six digits) is covered."""
         key = _key(division)
         about = {"channel": holder.channel, "openid": holder.openid, "at": self._now()}
+        row = self._sealer.seal_json(key, about)
         with guard():
-            self._database.sadd(DIVISIONS, division)
-            self._database.hset(key, self._field(holder), self._sealer.seal_json(key, about))
+            together = self._database.pipeline(transaction=True)
+            together.sadd(DIVISIONS, division)
+            together.hset(key, self._field(holder), row)
+            together.execute()
+        return row
 
     def forget(self, holder: Holder) -> None:
         """Strike an account off, wherever it stands."""
@@ -110,17 +125,33 @@ class Waiting:
                 self._tell_one(division, field, sealed)
                 done += 1
                 yield Told(done, max(done, total))
-            with guard():
-                if not self._database.exists(_key(division)):
-                    self._database.srem(DIVISIONS, division)
+            self._strike_off(division)
+
+    def forget_old(self) -> int:
+        """Strike off who has waited for a year; how many. For a timer, once a day."""
+        done, now = 0, self._now()
+        for division in self._divisions():
+            for field, sealed in self._rows(division):
+                if now - self._opened(division, sealed)["at"] >= LONGEST_SECONDS:
+                    self._strike_off(division, field, sealed)
+                    done += 1
+            self._strike_off(division)
+        return done
 
     def _tell_one(self, division: str, field: bytes, sealed: bytes) -> None:
-        about = self._sealer.unseal_json(_key(division), sealed)
+        about = self._opened(division, sealed)
         if self._now() - about["at"] < LONGEST_SECONDS:
             holder = Holder(about["channel"], about["openid"])
             self._tell(holder, "life.open_now", {}, f"open:{division}")
+        self._strike_off(division, field, sealed)
+
+    def _strike_off(self, division: str, *row: str | bytes) -> None:
         with guard():
-            self._database.hdel(_key(division), field)
+            self._strike(keys=[DIVISIONS, _key(division)], args=[division, *row])
+
+    def _opened(self, division: str, sealed: bytes) -> dict[str, Any]:
+        about: dict[str, Any] = self._sealer.unseal_json(_key(division), sealed)
+        return about
 
     def _rows(self, division: str) -> list[tuple[bytes, bytes]]:
         with guard():

@@ -471,7 +471,11 @@ DIALOG: Final = Dialog(
         ),
         "notify": Work(
             does=life.notify_me,
-            leads={"kept": back("life.notify"), "nothing": back("life.notify.nothing")},
+            leads={
+                "kept": back("life.notify"),
+                "open": back("life.open_now"),
+                "nothing": back("life.notify.nothing"),
+            },
         ),
         # Somebody scanned the card and asks for more than the code shows.
         "approve": Work(

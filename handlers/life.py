@@ -122,10 +122,10 @@ def new_name(turn: Turn, given: Given) -> Outcome:
         return Outcome("bad")
 
 
-@outcomes("kept", "nothing")
+@outcomes("kept", "open", "nothing")
 def notify_me(task: Task) -> Outcome:
     """Keep an account that was refused for its residence, to tell it once that changes."""
-    return Outcome("kept" if task.services.waiting.accept(task.holder) else "nothing")
+    return Outcome(task.services.waiting.accept(task.holder))
 
 
 def _last_use(task: Task, card: Card) -> Use | None:

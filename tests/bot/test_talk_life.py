@@ -10,7 +10,7 @@ import redis
 
 from credentials.cases import Kind
 from credentials.errors import RefusalError
-from credentials.model import Level, Status
+from credentials.model import Holder, Level, Status
 from tests.bot.talking import GRACE, Phone, World, make_world, selfie
 
 
@@ -256,6 +256,44 @@ class TestWaiting:
         list(world.services.waiting.tell_covered())
         assert phone.hears() == ""
         assert world.services.waiting.counts("44") == {"440306": 1}
+
+    def test_who_asks_after_it_was_opened_is_told_so(self, world: World) -> None:
+        phone = self.refused(world, "oLate")
+        world.services.rollout.set(("4403",))
+        list(world.services.waiting.tell_covered())
+        for _ in range(2):
+            assert "现在可以办理" in phone.say("通知我")
+        assert world.services.waiting.counts() == {}
+        assert "同意" in phone.say("申请")
+
+    def test_who_asks_while_it_is_opened_is_told(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        phone, waiting = self.refused(world, "oBetween"), world.services.waiting
+        covers = world.services.rollout.covers
+
+        def meanwhile(division: str) -> bool:
+            now = covers(division)
+            monkeypatch.undo()
+            world.services.rollout.set(("4403",))
+            list(waiting.tell_covered())
+            return now
+
+        monkeypatch.setattr(world.services.rollout, "covers", meanwhile)
+        phone.say("通知我")
+        assert "现在可以办理" in phone.hears()
+        assert waiting.counts() == {}
+
+    def test_who_asks_anew_while_struck_off_waits_on(self, world: World) -> None:
+        waiting = world.services.waiting
+        holder = Holder("wechat", "oAnew")
+        row = waiting.add(holder, "440306")
+        again = waiting.add(holder, "440306")
+        field = waiting._field(holder)
+        waiting._strike_off("440306", field, row)
+        assert waiting.counts() == {"440306": 1}
+        waiting._strike_off("440306", field, again)
+        assert waiting.counts() == {}
 
     def test_who_was_not_refused_has_nothing_to_wait_for(self, phone: Phone) -> None:
         assert "还不知道" in phone.say("通知我")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from commands.audit import audit
 from commands.registry import registry
 from commands.remind import remind
 from credentials.model import Consent, Holder
+from credentials.waiting import LONGEST_SECONDS
 from tests.commands.shell import APP, Shell
 from tests.credentials.issuer import person
 
@@ -34,7 +36,20 @@ def card(shell: Shell) -> str:
 
 
 def test_nobody_is_due(shell: Shell, card: str) -> None:
-    assert json.loads(shell.runs("remind")) == {"reminded": 0, "ended": 0}
+    assert json.loads(shell.runs("remind")) == {"reminded": 0, "ended": 0, "forgotten": 0}
+
+
+def test_who_has_waited_a_year_is_forgotten(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting, now = shell.services.waiting, time.time()
+    with monkeypatch.context() as then:
+        then.setattr(waiting, "_now", lambda: int(now) - LONGEST_SECONDS)
+        waiting.add(HOLDER, "310101")
+        waiting.add(HOLDER, "420100")
+        then.setattr(waiting, "_now", lambda: int(now) - LONGEST_SECONDS + 86_400)
+        waiting.add(Holder("wechat", "oBob"), "310101")
+    assert json.loads(shell.runs("remind"))["forgotten"] == 2
+    assert waiting.counts() == {"310101": 1}
+    assert json.loads(shell.runs("remind"))["forgotten"] == 0
 
 
 def test_a_person_who_died_loses_the_card(shell: Shell, card: str) -> None:
