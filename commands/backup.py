@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import re
 import sys
@@ -18,7 +19,7 @@ from commands.context import Opener, note, opened
 from credentials import backup as backups
 from credentials.backup import BackupError, Step
 from credentials.errors import LifecycleError, NoCardError
-from credentials.model import Actor
+from credentials.model import Actor, Status
 
 if TYPE_CHECKING:
     from credentials.services import Services
@@ -32,7 +33,18 @@ SAID = {
     "there",
     "backup_too_new": "this backup was made by a newer Redis than this one",
 }
-_STOPPED = re.compile(r"\b[0-9a-f]{16}\b")
+_STOPPED = re.compile(
+    r"\bevent=card_stopped\b.*\bcredential_id=(?P<credential_id>[0-9a-f]{16}) .*?"
+    r"\bstatus=(?P<status>\w+)"
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stop:
+    """A card that was stopped after the backup: `status` is what it came to."""
+
+    credential_id: str
+    status: str
 
 
 @click.command("backup")
@@ -69,12 +81,13 @@ def restore(opener: Opener, file: Path, *, replace: bool, stopped: Path | None) 
     The whole file is checked before anything is changed, and the whole audit afterwards.
     """
     with opened(opener) as services, _told():
+        stops = _read(stopped) if stopped else None
         made = backups.check(services.keyring, file)
         _shown(
             backups.load(services.redis, services.keyring, file, replace=replace), "putting back"
         )
         entries = _audited(services)
-        again = stop_again(services, stopped.read_text().splitlines()) if stopped else None
+        again = None if stops is None else stop_again(services, stops)
         note(services, "restored", str(file.name), keys=str(made["keys"]))
         witness = witness_of(services)
         witness.keep(witness.ends())  # the log ends earlier than the last check saw, rightly
@@ -101,16 +114,29 @@ def _audited(services: Services) -> int:
     return entries
 
 
-def stop_again(services: Services, lines: Iterable[str]) -> int:
-    """Do again what the log's `card_stopped` lines say, in their order."""
+def _read(path: Path) -> list[Stop]:
+    try:
+        with path.open(encoding="utf-8") as lines:
+            return stops_in(lines)
+    except UnicodeDecodeError as error:
+        raise click.ClickException(
+            f"{path} is no text; unpack it first. Nothing was changed"
+        ) from error
+
+
+def stops_in(lines: Iterable[str]) -> list[Stop]:
+    """What the log's `card_stopped` lines say, in their order."""
+    found = (_STOPPED.search(line) for line in lines)
+    return [Stop(**line.groupdict()) for line in found if line]
+
+
+def stop_again(services: Services, stops: Iterable[Stop]) -> int:
+    """Do again what stopped cards; gives how many of them were not stopped so."""
     stopped = 0
-    for line in lines:
-        found = _STOPPED.search(line)
-        if "card_stopped" not in line or found is None:
-            continue
-        act = services.cards.freeze if "status=frozen" in line else services.cards.revoke
+    for stop in stops:
+        act = services.cards.freeze if stop.status == Status.FROZEN else services.cards.revoke
         with contextlib.suppress(LifecycleError, NoCardError):
-            act(found.group(), CLERK, "restored")
+            act(stop.credential_id, CLERK, "restored")
             stopped += 1
     return stopped
 

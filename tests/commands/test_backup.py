@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 
 from commands import embedded
 from commands.backup import backup as command
-from commands.backup import stop_again
+from commands.backup import restore, stop_again, stops_in
 from credentials import backup
 from credentials.authority import HttpAuthority
 from credentials.backup import BackupError
@@ -21,8 +22,12 @@ from credentials.connection import connect
 from credentials.errors import UnavailableError
 from credentials.model import State, Status
 from credentials.services import build
+from tests.commands.shell import APP, Shell
 from tests.credentials.issuer import HOLDER, Issuer, person, ring
 from tests.product.actors import COMMAND_SECONDS, ROOT, environment
+
+for each in (command, restore):
+    APP.add_command(each)
 
 
 @pytest.fixture
@@ -216,6 +221,28 @@ def test_an_earlier_backup_may_be_replaced(house: House) -> None:
     assert backup.is_backup(house.file)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(b"event=card_stopped", mtime=0), b"\xff\xfe", b"event=served\n\x80\n"],
+    ids=["packed", "UTF-16", "torn"],
+)
+def test_logs_that_do_not_read_are_refused_before_anything_is_put_back(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    file, logs = tmp_path / "backup", tmp_path / "log.1.gz"
+    shell.runs("backup", str(file))
+    shell.services.redis.set("since", "1")
+    logs.write_bytes(content)
+    refused = shell.is_refused("restore", str(file), "--replace", "--stopped", str(logs), status=1)
+    assert f"{logs} is no text; unpack it first. Nothing was changed" in refused
+    assert shell.services.redis.get("since") == b"1"
+    logs.write_text("event=served status=200\n")
+    said = shell.runs("restore", str(file), "--replace", "--stopped", str(logs))
+    assert "0 cards" in said
+    assert not shell.services.redis.exists("since")
+
+
 def test_what_was_stopped_since_is_stopped_again(house: House) -> None:
     issuer = house.issuer
     authority = HttpAuthority("http://127.0.0.1:1", "key")
@@ -227,7 +254,8 @@ def test_what_was_stopped_since_is_stopped_again(house: House) -> None:
         "level=warning event=card_stopped credential_id=ffffffffffffffff status=revoked",
         f"event=something credential_id={two.credential_id} status=revoked",
     ]
-    assert stop_again(services, lines) == 2
-    assert stop_again(services, lines) == 0
+    stops = stops_in(lines)
+    assert stop_again(services, stops) == 2
+    assert stop_again(services, stops) == 0
     assert house.issuer.cards.get(one.credential_id).status is Status.REVOKED  # type: ignore[union-attr]
     assert house.issuer.cards.get(two.credential_id).status is Status.FROZEN  # type: ignore[union-attr]
