@@ -88,7 +88,6 @@ class Archives:
             ArchiveError: busy_archive while another run is at it; bad_archive when the last
                 file is not as it was written.
         """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._alone():
             files = self.files()
             if files:
@@ -295,19 +294,25 @@ class Archives:
         return marks
 
     def everything(self) -> Iterator[bytes]:
-        """All entries as lines, archived ones first; one that is in both places stands once."""
-        last: dict[str, int] = {}
-        for path in self.files():
-            for tag, number, entry in read(path):
-                last[tag] = number
-                yield line_of(Place(tag), number, entry)
-        for place in places():
-            for number, entry in self._audit.entries(place):
-                if number > last.get(place.tag, 0):
-                    yield line_of(place, number, entry)
+        """All entries as lines, archived ones first; one that is in both places stands once.
+
+        Raises:
+            ArchiveError: busy_archive; what is archived meanwhile would be in neither place.
+        """
+        with self._alone():
+            last: dict[str, int] = {}
+            for path in self.files():
+                for tag, number, entry in read(path):
+                    last[tag] = number
+                    yield line_of(Place(tag), number, entry)
+            for place in places():
+                for number, entry in self._audit.entries(place):
+                    if number > last.get(place.tag, 0):
+                        yield line_of(place, number, entry)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.folder / ".lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

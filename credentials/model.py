@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import enum
 from collections.abc import Mapping
+from typing import Final
 
 
 class Level(enum.StrEnum):
@@ -33,9 +34,13 @@ class State(enum.StrEnum):
     DENIED = "denied"
 
 
+CHANNELS: Final = ("wechat", "alipay")
+"""The messaging accounts that a card can be in."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Holder:
-    """One account of one channel: `wechat` and the openid."""
+    """One account of one of `CHANNELS`: `wechat` and the openid."""
 
     channel: str
     openid: str

@@ -53,7 +53,8 @@ _DIVISION = re.compile(r"[1-8][0-9]{5}")
 
 
 class OrganisationError(CredentialError):
-    """unknown_request; already_decided; too_many_waiting; bad_field (`details["field"]`)."""
+    """unknown_request, already_decided, too_many_waiting, bad_field (`details["field"]`) or
+    bad_day."""
 
     code = "unknown_request"
 

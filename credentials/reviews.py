@@ -11,6 +11,7 @@ itself: whoever cancels meanwhile gets none.
 |---|---|---|
 | `{review:<id>}` | hash, fields below | 30 days after the deadline |
 | `{review:<id>}:images` | hash: name to sealed JPEG | until decided or the deadline |
+| `{review:<id>}:seen` | set: who looked at it | 24 h |
 | `{reviews}:waiting`, `{reviews}:decided` | sorted sets: ids by time | decided: the last 500 |
 
 Fields: k kind, s state, t opened, e deadline, q approvals needed, d sealed facts (erased with the
@@ -196,6 +197,15 @@ class Reviews:
         """One case; None when there is none."""
         fields = read(self._redis, _key(review_id))
         return self._review(review_id, fields) if fields else None
+
+    def first_look(self, review_id: str, by: Actor) -> bool:
+        """Whether a reviewer looks at a case for the first time."""
+        key = f"{_key(review_id)}:seen"
+        with guard():
+            pipe: Any = self._redis.pipeline(transaction=False)
+            pipe.sadd(key, f"{by.kind}:{by.name}")
+            pipe.expire(key, DEADLINE_SECONDS)
+            return bool(pipe.execute()[0])
 
     def picture(self, review_id: str, name: str) -> bytes | None:
         """A picture of a case that waits."""

@@ -39,7 +39,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from credentials import id_number
 from credentials.accounts import Role
 from credentials.errors import LifecycleError
-from credentials.model import Actor, Card, Holder, Status
+from credentials.model import CHANNELS, Actor, Card, Holder, Status
 from credentials.passkeys import Passkeys
 from credentials.second_factor import SecondFactors
 from web import console_accounts, pages, shown, sign_in
@@ -335,7 +335,8 @@ def _find(services: Services, query: str) -> tuple[str, Card | None]:
     card = services.cards.get(query.lower())
     if card is not None:
         return "card", card
-    return "openid", services.cards.of(Holder("wechat", query)) if query else None
+    held = (services.cards.of(Holder(channel, query)) for channel in CHANNELS) if query else ()
+    return "openid", next(filter(None, held), None)
 
 
 def _card(services: Services, credential_id: str) -> Card:

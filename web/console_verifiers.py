@@ -22,6 +22,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from credentials.accounts import Role
 from credentials.errors import CredentialError, UnavailableError
 from credentials.model import Verifier
+from credentials.organisations import OrganisationError
 from credentials.shifts import CHINA
 from web import office, pages, shown
 from web.console_shared import Register, actor, allowed, argument, listed, reason, require
@@ -142,11 +143,17 @@ def _say(services: Services, key: str) -> str:
 
 
 def _end(text: str) -> float:
-    """The end of a day in China, or 0 for no end."""
-    try:
-        last = datetime.date.fromisoformat(text)
-    except ValueError:
+    """The end of a day in China, or 0 where no day is given: without an end.
+
+    Raises:
+        OrganisationError: bad_day; what does not read must not become a grant for ever.
+    """
+    if not text.strip():
         return 0.0
+    try:
+        last = datetime.date.fromisoformat(text.strip())
+    except ValueError:
+        raise OrganisationError("bad_day", day=text[:20]) from None
     following = last + datetime.timedelta(days=1)
     return datetime.datetime.combine(following, datetime.time(), CHINA).timestamp()
 

@@ -62,8 +62,10 @@ def _add_case(routes: Blueprint, services: Services) -> None:
         """Show one case."""
         require(services, Role.REVIEWER, "review", review_id)
         found = _found(services, review_id)
-        if found.facts is not None and request.headers.get("X-Fragment") != "1":
-            services.audit.note("review_seen", actor(), review_id)
+        if found.facts is not None:
+            first = services.reviews.first_look(review_id, actor())
+            if first or request.headers.get("X-Fragment") != "1":  # an open page asks on
+                services.audit.note("review_seen", actor(), review_id)
         return _page(services, found)
 
     @routes.get("/reviews/<review_id>/images/<name>")

@@ -171,7 +171,9 @@ class Gateway:
                 break
             if key == name or signature:  # an error about the signature itself is not signed
                 self._check(signature, text[begin:end])
-            return _done(found)
+            done = _done(found)
+            if key == name:
+                return done
         raise PlatformUnavailableError("the platform's answer does not answer the call")
 
     def _check(self, signature: str, content: str) -> None:

@@ -182,6 +182,20 @@ def test_two_runs_at_once(archives: Archives, phone: Phone) -> None:
     list(first)
 
 
+def test_an_export_beside_a_run(archives: Archives, phone: Phone) -> None:
+    """What the run takes out of Redis meanwhile would be in neither place."""
+    run: Iterator[object] = archives.write(SOON)
+    next(run)
+    with pytest.raises(ArchiveError, match="busy_archive"):
+        list(archives.everything())
+    list(run)
+    export = archives.everything()
+    first = next(export)
+    with pytest.raises(ArchiveError, match="busy_archive"):
+        written(archives)
+    assert len([first, *export]) == 2
+
+
 def test_no_value_stands_in_an_archive(three_files: Archives, phone: Phone) -> None:
     text = "".join(path.read_text("utf-8") for path in three_files.files())
     assert "Seaside Hotel" in text

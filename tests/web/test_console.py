@@ -8,7 +8,7 @@ import time
 import pytest
 
 from credentials.model import Holder, Status
-from tests.credentials.issuer import id_number
+from tests.credentials.issuer import CONSENTS, id_number, person
 from tests.web.office import Office, Person, Phone, Software, outcome
 
 REASON = "holder called, phone lost"
@@ -189,6 +189,14 @@ class TestCards:
         (entry, *_) = office.services.audit.recent(1)
         assert (entry.kind, entry.detail["how"]) == ("card_looked_up", what)
         assert entry.detail["by"] == "operator:vera"
+
+    def test_a_holder_of_the_other_channel(self, office: Office, viewer: Person) -> None:
+        holder = Holder("alipay", "2088102122485786")
+        card = office.services.cards.issue(
+            holder, person(5), CONSENTS, evidence={"liveness": "unsafe-none"}
+        )
+        found = viewer.fill("/console/cards", q=holder.openid)
+        assert found.location == f"/console/cards/{card.credential_id}"
 
     @pytest.mark.parametrize(
         "query",

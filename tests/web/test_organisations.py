@@ -170,6 +170,30 @@ class TestDeciding:
         answer = person.scan(phone.show(), "hotel", desk="Front desk 1")
         assert outcome(answer) == (403, "purpose_not_granted")
 
+    @pytest.mark.parametrize("day", ["31.12.2026", "2026-02-30", "tomorrow", "2026"])
+    def test_a_day_that_does_not_read_is_no_grant_for_ever(
+        self, office: Office, software: Software, day: str
+    ) -> None:
+        request_id = ask(office)
+        admin = office.operator("admin").sign_in()
+        at = "/console/verifiers"
+        base = f"{at}/{software.verifier.verifier_id}/purposes"
+        answers = (
+            admin.fill(
+                f"{at}/requests/{request_id}/approve", at=at, purpose="hotel", until_hotel=day
+            ),
+            admin.fill(f"{base}/grant", at=at, purpose="ticketing", ground="law", until=day),
+        )
+        for answer in answers:
+            assert answer.status_code == 422
+            assert day in answer.text
+        assert [one.verifier_id for one in office.services.verifiers.all()] == [
+            software.verifier.verifier_id
+        ]
+        found = office.services.verifiers.get(software.verifier.verifier_id)
+        assert found is not None
+        assert "ticketing" not in found.purposes
+
     def test_purposes_come_and_go_one_by_one(self, office: Office, software: Software) -> None:
         admin = office.operator("admin").sign_in()
         base = f"/console/verifiers/{software.verifier.verifier_id}/purposes"

@@ -64,6 +64,16 @@ def test_a_reviewer_sees_faces_and_the_audit_knows(office: Office, anna: Person,
     assert "review_seen" in office.audited()
 
 
+def test_the_audit_knows_who_asks_for_a_part_of_the_page(
+    office: Office, anna: Person, bela: Person, case: str
+) -> None:
+    """As an open page does, every two seconds: noted once for each reviewer."""
+    for person in (anna, anna, bela):
+        answer = person.see(f"/console/reviews/{case}", **{"X-Fragment": "1"})
+        assert "张三丰" in answer.text
+    assert office.audited().count("review_seen") == 2
+
+
 @pytest.mark.parametrize("path", ["nothing", "nothing/images/portrait"])
 def test_what_is_not_there(anna: Person, path: str) -> None:
     assert anna.see(f"/console/reviews/{path}").status_code == 404
