@@ -53,8 +53,7 @@ _DIVISION = re.compile(r"[1-8][0-9]{5}")
 
 
 class OrganisationError(CredentialError):
-    """unknown_request, already_decided, too_many_waiting, bad_field (`details["field"]`) or
-    bad_day."""
+    """unknown_request, already_decided, too_many_waiting, bad_day; bad_field, with its `field`."""
 
     code = "unknown_request"
 
