@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import atexit
 import collections
-import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
+import structlog
 
 from credentials.connection import guard
 from credentials.errors import UnavailableError
@@ -22,6 +22,7 @@ from credentials.errors import UnavailableError
 EVERY_SECONDS = 0.2
 MOST_WAITING = 5_000
 """So many commands wait while Redis is out; what comes then is not counted."""
+log = structlog.get_logger(__name__)
 
 
 class Behind:
@@ -90,12 +91,18 @@ class Behind:
         for key, seconds in lives.items():
             pipeline.expire(key, seconds)
         for write in calls:
-            write(pipeline)
+            try:
+                write(pipeline)
+            except Exception:  # it takes nothing along, least of all the thread
+                log.exception("not written behind")
         for key, members in scores.items():
             if members:
                 pipeline.zadd(key, members)
-        with contextlib.suppress(UnavailableError), guard():
-            pipeline.execute()
+        try:
+            with guard():
+                pipeline.execute()
+        except UnavailableError as error:
+            log.warning("not written behind", reason=str(error))
 
     def _start(self) -> None:
         self._wake.set()

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
+import pytest
 import redis
+import structlog
 
 from bot.behind import MOST_WAITING, Behind
 from credentials.connection import connect
+from credentials.keyring import KeyringError
+from tests.product.actors import wait_until
+
+
+def wait_for(seen: Callable[[], bool]) -> None:
+    assert wait_until(seen, 20)
 
 
 def test_the_same_counts_become_one(database: redis.Redis) -> None:
@@ -26,9 +34,7 @@ def test_the_same_counts_become_one(database: redis.Redis) -> None:
 def test_it_sends_itself(database: redis.Redis) -> None:
     behind = Behind(database, every_s=0.01)
     behind.hincrby("{f}:x", "a", 1)
-    deadline = time.monotonic() + 5
-    while database.hget("{f}:x", "a") is None:
-        assert time.monotonic() < deadline
+    wait_for(lambda: database.hget("{f}:x", "a") is not None)
 
 
 def test_who_left_is_not_added_after_all(database: redis.Redis) -> None:
@@ -39,6 +45,32 @@ def test_who_left_is_not_added_after_all(database: redis.Redis) -> None:
     behind.zrem("{f}:z", "old")
     behind.flush()
     assert database.zrange("{f}:z", 0, -1) == []
+
+
+@pytest.mark.parametrize("failure", [KeyringError("no key"), ValueError("no"), KeyError("x")])
+def test_a_write_that_fails_takes_nothing_along(database: redis.Redis, failure: Exception) -> None:
+    def fails(_: object) -> None:
+        raise failure
+
+    behind = Behind(database, every_s=0.01)
+    with structlog.testing.capture_logs() as logged:
+        behind.call(fails)
+        behind.sadd("{f}:s", "beside")
+        wait_for(lambda: database.scard("{f}:s") == 1)
+        behind.hincrby("{f}:x", "later", 1)  # by the same thread, which lives on
+        wait_for(lambda: database.hget("{f}:x", "later") == b"1")
+    assert [entry["event"] for entry in logged] == ["not written behind"]
+
+
+def test_what_redis_refuses_does_not_end_it(database: redis.Redis) -> None:
+    database.set("{f}:x", "no hash")
+    behind = Behind(database, every_s=60)
+    behind.hincrby("{f}:x", "a", 1)
+    behind.sadd("{f}:s", "x")
+    with structlog.testing.capture_logs() as logged:
+        behind.flush()
+    assert [entry["event"] for entry in logged] == ["not written behind"]
+    assert database.scard("{f}:s") == 1
 
 
 def test_without_redis_it_is_quiet_and_bounded() -> None:
