@@ -84,15 +84,19 @@ def read(path: Path) -> Script:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScriptError(f"{path}: {error}") from error
     phones = told.get("phones", {"phone": {}})
-    if not isinstance(phones, dict) or not phones:
+    if not _is_phones(phones):
         raise ScriptError("[phones] is a table of names, such as `anna = { language = 'zh_CN' }`")
-    languages = {name: str(dict(about).get("language", "zh_CN")) for name, about in phones.items()}
+    languages = {name: str(about.get("language", "zh_CN")) for name, about in phones.items()}
     steps = told.get("step", [])
     if not isinstance(steps, list) or not steps:
         raise ScriptError("there is no [[step]]")
     first = next(iter(languages))
     lines = tuple(_line(place, step, first, languages) for place, step in enumerate(steps, 1))
     return Script(str(told.get("title", path.stem)), languages, lines, path.parent)
+
+
+def _is_phones(told: object) -> bool:
+    return isinstance(told, dict) and bool(told) and all(isinstance(x, dict) for x in told.values())
 
 
 def _line(place: int, step: object, first: str, phones: Mapping[str, str]) -> Line:

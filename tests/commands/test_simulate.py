@@ -98,6 +98,10 @@ def test_faults_are_switched_off_at_the_end(simulator: Running, tmp_path: Path) 
         ('[[step]]\nfault = {kind = "earthquake"}\n', "kinds of faults"),
         ('[[step]]\nfault = "api_error"\n', "switch a fault on"),
         ("phones = 3\n[[step]]\nfollow = true\n", "[phones]"),
+        ("[phones]\nanna = 5\n[[step]]\nfollow = true\n", "[phones]"),
+        ('[phones]\nanna = "en"\n[[step]]\nfollow = true\n', "[phones]"),
+        ("[phones]\nanna = {}\nben = [1]\n[[step]]\nfollow = true\n", "[phones]"),
+        ("[[phones]]\nname = 3\n[[step]]\nfollow = true\n", "[phones]"),
         ("step = 3\n", "no [[step]]"),
     ],
 )
