@@ -77,14 +77,12 @@ def _ask(services: Services) -> str:
         name: form.get(name, "")
         for name in ("name", "division", "contact", "desk", "username", "password")
     }
-    address = proxies.caller()
-    allowance = services.limits.look("join", address, REQUESTS)
-    if not allowance.allowed:
+    # Refused ones count too: they tell which user names there are.
+    if not services.limits.attempt("join", proxies.caller(), REQUESTS, WINDOW_S, WINDOW_S).allowed:
         raise RefusalError("too_many_requests")
     request_id = services.organisations.ask(
         **asked, grounds={purpose: form.get(f"ground_{purpose}", "") for purpose in chosen}
     )
-    services.limits.attempt("join", address, REQUESTS, WINDOW_S, WINDOW_S)
     log.info("join_asked", purposes=chosen)
     return request_id
 

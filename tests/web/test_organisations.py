@@ -116,6 +116,17 @@ class TestAsking:
         ]
         assert codes.count(303) == 10
 
+    def test_one_address_cannot_find_out_who_has_which_name(
+        self, office: Office, software: Software
+    ) -> None:
+        office.staff(software.verifier, "lin")
+        for _ in range(10):
+            assert visitor(office).fill("/desk/join", **ASKED).status_code == 422
+        for username in ("lin", "nobody"):
+            answer = visitor(office).fill("/desk/join", **{**ASKED, "username": username})
+            assert "Too often" in answer.text
+        assert office.services.organisations.waiting() == []
+
     def test_neither_contact_nor_password_is_kept_in_plain(self, office: Office) -> None:
         ask(office)
         keys = cast("list[bytes]", office.services.redis.keys("{org}:r:*"))
