@@ -98,9 +98,7 @@ def create_app(settings: Settings) -> Flask:
     parts = put_together(settings)
     services = parts.services
     app = Flask("card", root_path=str(run.ROOT))
-    app.session_interface = sessions.AreaSessions(
-        services.keyring, secure=settings.address.startswith("https://")
-    )
+    sessions.install(app, services.keyring, secure=settings.address.startswith("https://"))
     pages.install(app, services, settings)
     measures = health.measure(app)
     condition = _condition(parts, app)

@@ -14,6 +14,9 @@ Redis holds, so that signing out ends it, wherever the cookie was copied to. On 
 | `{s:<area>:<tag>}` | `<time of sign-in> <epoch> <full or pin> <user name>`; ends after an idle \
   hour |
 
+Cookie and token are signed with the time of the web server that wrote them, which is never looked
+at: how long they hold is for Redis to say, and one server's clock may be ahead of another's.
+
 A desk's tablet is remembered for a shift (`credentials/desk_pins.py`): its name is in the cookie,
 made anew at each full sign-in, and goes with signing out.
 """
@@ -74,6 +77,14 @@ class NoSession(NullSession):
     modified = False
 
 
+class Serializer(URLSafeTimedSerializer):
+    """Reads what it wrote, at any time."""
+
+    def loads(self, s: str | bytes, *_: object, **__: object) -> Any:
+        """What was written; BadSignature when it is none of ours."""
+        return super().loads(s)
+
+
 class AreaSessions(SecureCookieSessionInterface):
     """Flask's signed session cookie, one for each area, under the keys of the ring."""
 
@@ -92,9 +103,9 @@ class AreaSessions(SecureCookieSessionInterface):
         if not isinstance(session, NoSession):
             super().save_session(app, session, response)
 
-    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:  # noqa: ARG002
+    def get_signing_serializer(self, app: Flask) -> Serializer | None:  # noqa: ARG002
         """Sign under the current key, read under every key of the ring."""
-        return URLSafeTimedSerializer(
+        return Serializer(
             cast("Any", _keys(self._keyring, COOKIE_PURPOSE)),
             salt=self.salt,
             serializer=self.serializer,
@@ -121,6 +132,12 @@ class AreaSessions(SecureCookieSessionInterface):
     def get_cookie_httponly(self, app: Flask) -> bool:  # noqa: ARG002
         """Keep it from scripts."""
         return True
+
+
+def install(app: Flask, keyring: Keyring, *, secure: bool) -> None:
+    """Give `app` the sessions of the areas; `secure` sends their cookies over https alone."""
+    app.session_interface = AreaSessions(keyring, secure=secure)
+    app.config["WTF_CSRF_TIME_LIMIT"] = None  # a token ends with its session
 
 
 def area_of(path: str) -> str:
@@ -163,7 +180,7 @@ class Sessions:
             return True
         given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token")
         try:
-            validate_csrf(given, secret_key=_keys(self._keyring, CSRF_PURPOSE), time_limit=SHIFT_S)
+            validate_csrf(given, secret_key=_keys(self._keyring, CSRF_PURPOSE))
         except ValueError:  # WTForms' ValidationError is one
             return False
         return True

@@ -12,6 +12,7 @@ import pytest
 
 from simulator.phone import Phone
 from tests.faults.acts import Office
+from tests.faults.browser import Browser
 from tests.faults.conftest import Phones
 from tests.faults.servers import web_beside
 from tests.faults.wire import Wire, said
@@ -55,6 +56,14 @@ def test_a_web_server_with_a_wrong_clock_serves_as_the_others(
         # So does a mini-program's, whichever server began it.
         for begun, asked in ((wrong, shared_product), (shared_product, wrong)):
             assert _mini_program_goes_on(phone, begun, asked)
+        # And somebody's at the desk, forms and all.
+        name, password = f"clocks{minutes}", _staff_password(shared_office, f"clocks{minutes}")
+        desk = Browser(wrong, "desk").sign_in(name, password)
+        token = desk.csrf()
+        desk.base = f"{shared_product.address}/desk"
+        assert desk.client.get(desk.base).status_code == 200
+        sent = desk.client.post(f"{desk.base}/sign-out", data={"csrf_token": token})
+        assert sent.status_code == 303, sent.text
         assert _page_scans(shared_product, shared_office, phone, hotel)
 
 
@@ -75,6 +84,11 @@ def _mini_program_goes_on(phone: Phone, begun: Product, asked: Product) -> bool:
     told = httpx.post(f"{begun.address}/mini/login", json=code, timeout=20).json()
     known = {"Authorization": f"Bearer {told['token']}"}
     return httpx.get(f"{asked.address}/mini/card", headers=known, timeout=20).status_code == 200
+
+
+def _staff_password(office: Office, username: str) -> str:
+    verifier, _key = office.services.verifiers.add(f"钟{username}", ["internet_cafe"])
+    return office.services.staff.add(username, verifier_id=verifier.verifier_id)
 
 
 def _page_scans(product: Product, office: Office, phone: Phone, hotel: HotelSoftware) -> bool:

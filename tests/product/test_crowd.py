@@ -62,7 +62,7 @@ def app(world: World) -> Flask:
     settings = Settings(_env_file=None, profile="production", public_url="http://127.0.0.1")  # type: ignore[call-arg]
     app = Flask("card", static_folder=str(pages.STATIC))
     pages.install(app, services, settings)
-    app.session_interface = sessions.AreaSessions(services.keyring, secure=False)
+    sessions.install(app, services.keyring, secure=False)
     assist = Assist(
         DIALOG,
         world.conversations,

@@ -77,8 +77,7 @@ class Office:
         settings = Settings(_env_file=None, profile="production", public_url=address)  # type: ignore[call-arg]
         self.app = Flask("card", static_folder=str(pages.STATIC))
         pages.install(self.app, self.services, settings)
-        secure = address.startswith("https://")
-        self.app.session_interface = sessions.AreaSessions(keyring, secure=secure)
+        sessions.install(self.app, keyring, secure=address.startswith("https://"))
         self.app.register_blueprint(api.blueprint(self.services))
         self.app.register_blueprint(offline.blueprint(self.services))
         self.app.register_blueprint(desk.blueprint(self.services))

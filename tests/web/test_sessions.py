@@ -7,6 +7,7 @@ import time
 
 import pytest
 import redis
+from itsdangerous import TimestampSigner
 
 from credentials.connection import connect
 from tests.web.office import PASSWORD, Office, Person, Software
@@ -189,6 +190,20 @@ class TestEnding:
         began = time.time() - SHIFT_S - 1
         office.services.redis.set(key, f"{began:.0f} 2 full {person.username}")
         assert person.see(f"/{person.area}").status_code == 303
+
+    @pytest.mark.parametrize("hours", [-1, 1, 24 * 400])
+    def test_the_clock_of_the_server_that_wrote_the_cookie_ends_nothing(
+        self, newcomer: Person, monkeypatch: pytest.MonkeyPatch, hours: int
+    ) -> None:
+        path = f"/{newcomer.area}"
+        now = TimestampSigner.get_timestamp
+        with monkeypatch.context() as there:
+            there.setattr(TimestampSigner, "get_timestamp", lambda self: now(self) + hours * 3600)
+            person = newcomer.sign_in()
+            token = person.csrf(path)
+        assert person.see(path).status_code == 200
+        sent = person.browser.post(f"{path}/sign-out", data={"csrf_token": token})
+        assert sent.status_code == 303
 
     def test_a_script_is_told_to_sign_in(self, person: Person) -> None:
         person.accounts.end_sessions(person.username)
