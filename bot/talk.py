@@ -33,7 +33,7 @@ from credentials.model import Holder, State
 from credentials.receipts import Receipt
 from credentials.services import Services
 from handlers import notices
-from handlers.steps import NOT_YET, Dialog, Outcome, Work, checked
+from handlers.steps import NOT_YET, UNWANTED, Dialog, Outcome, Work, checked
 from handlers.turn import HandOver, Kind, Reply, Say, Turn
 from handlers.twins import Twins
 from texts import DEFAULT_LANGUAGE
@@ -133,15 +133,23 @@ class Talk:
         except (BusyError, LostError):
             self._queue(turn)
 
-    def finish(self, holder: Holder, job_id: str, outcome: Outcome) -> None:
+    def finish(
+        self, holder: Holder, job_id: str, outcome: Outcome, taken: Taken | None = None
+    ) -> None:
         """Carry on with a slow work's outcome, if the conversation still waits for it.
+
+        Args:
+            holder: whose conversation.
+            job_id: of the work.
+            outcome: what came of it.
+            taken: the conversation, if the work has taken it already.
 
         Raises:
             BusyError: when another turn holds the conversation; try again.
             LostError: the same, noticed late.
             UnavailableError: when nothing was done.
         """
-        taken = self._conversations.take(holder, wait_s=JOB_WAIT_SECONDS)
+        taken = taken or self._conversations.take(holder, wait_s=JOB_WAIT_SECONDS)
         conversation = taken.conversation
         if not job_id or conversation.job != job_id:
             self._conversations.leave(taken)
@@ -366,14 +374,16 @@ class Talk:
             return
         self._channels[whose.channel].typing(whose.openid)
         began = time.monotonic()
-        try:
-            outcome = step.does(self._tasks.of(conversation))
-        except UnavailableError:
-            outcome = UNAVAILABLE
-        log.info("work done", step=conversation.step, seconds=round(time.monotonic() - began, 3))
-        if outcome is NOT_YET:
-            return
-        self.finish(whose, job_id, outcome)
+        with _Claim(self._conversations, whose, job_id) as claim:
+            try:
+                outcome = step.does(self._tasks.of(conversation, wanted=claim.wanted))
+            except UnavailableError:
+                outcome = UNAVAILABLE
+            seconds = round(time.monotonic() - began, 3)
+            log.info("work done", step=conversation.step, outcome=outcome.name, seconds=seconds)
+            if outcome in (NOT_YET, UNWANTED):
+                return
+            self.finish(whose, job_id, outcome, claim.hand_on())
 
     def _do_review_decided(self, holder: Mapping[str, str]) -> None:
         """Reviewers decided: the conversation that waits for them hears it."""
@@ -412,6 +422,43 @@ class Talk:
         return self._services.sealer.seal_json(f"{turn.holder.tag}:turn", fields).hex()
 
 
+class _Claim:
+    """A work's claim to its conversation: taken when it asks whether it is still wanted.
+
+    What a work does after that cannot be undone, so nobody may cancel between the yes and the
+    end: their turn waits for the lock, and then finds what the work has led to. Only a work that
+    then takes longer than a lock lives may still be too late.
+    """
+
+    def __init__(self, conversations: Conversations, holder: Holder, job_id: str) -> None:
+        self._conversations = conversations
+        self._holder = holder
+        self._job_id = job_id
+        self._taken: Taken | None = None
+
+    def __enter__(self) -> _Claim:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._taken is not None:
+            _leave(self._conversations, self._taken)
+
+    def wanted(self) -> bool:
+        """Whether the conversation still waits for the job; if so, it is kept from others.
+
+        Raises:
+            BusyError: when another turn holds the conversation; try again.
+        """
+        if self._taken is None:
+            self._taken = self._conversations.take(self._holder, wait_s=JOB_WAIT_SECONDS)
+        return self._taken.conversation.job == self._job_id
+
+    def hand_on(self) -> Taken | None:
+        """The conversation, if it was taken, for whoever ends it from now on."""
+        taken, self._taken = self._taken, None
+        return taken
+
+
 class _Leaving:
     """Unlocks a conversation as it was when the block around it fails."""
 
@@ -424,12 +471,16 @@ class _Leaving:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if self.done:
-            return
-        try:
-            self._conversations.leave(self._taken)
-        except CredentialError:
-            log.warning("a lock is left to expire")
+        if not self.done:
+            _leave(self._conversations, self._taken)
+
+
+def _leave(conversations: Conversations, taken: Taken) -> None:
+    """Unlock a conversation as it was."""
+    try:
+        conversations.leave(taken)
+    except CredentialError:
+        log.warning("a lock is left to expire")
 
 
 def _knowing(taken: Taken, move: Move) -> Conversation:

@@ -10,7 +10,7 @@ from bot.engine import Conversation
 from credentials.frames import PREFIX
 from credentials.model import Holder
 from credentials.services import Services
-from handlers.steps import MediaError, Task
+from handlers.steps import MediaError, Task, always
 from handlers.twins import Twins
 from texts import DEFAULT_LANGUAGE
 
@@ -42,7 +42,7 @@ class Tasks:
         self._clock = clock
         self.twins = Twins(services.templates)
 
-    def of(self, conversation: Conversation) -> Task:
+    def of(self, conversation: Conversation, *, wanted: Callable[[], bool] = always) -> Task:
         """What a work needs to know of this conversation, and may use."""
         return Task(
             holder=conversation.holder,
@@ -55,6 +55,7 @@ class Tasks:
             paused="" if conversation.step in ("", self._home) else conversation.step,
             language=conversation.language or DEFAULT_LANGUAGE,
             card_page=self._card_page(conversation.holder),
+            wanted=wanted,
         )
 
     def _card_page(self, holder: Holder) -> str:

@@ -30,7 +30,7 @@ from faces.gestures import Gesture
 from faces.passive import Suspicion
 from faces.photo import Pixels
 from handlers.proofing import DAY_SECONDS, FACE_ATTEMPTS, FACE_PAUSE_SECONDS, UNSAFE_NONE
-from handlers.steps import NOT_YET, MediaError, Outcome, Task, Word
+from handlers.steps import NOT_YET, UNWANTED, MediaError, Outcome, Task, Word
 
 SHOWN_SIDE: Final = 640
 SHOWN_QUALITY: Final = 85
@@ -159,6 +159,8 @@ def hear_review(task: Task, errand: Errand) -> Outcome:
         "reviewers": "+".join(filter(None, (review.first, review.decided_by))),
         "distance": review.figures.get("distance", ""),
     }
+    if not task.wanted():
+        return _unwanted(task, person)
     return errand.proven(task, person, evidence)
 
 
@@ -214,7 +216,10 @@ def _judge(  # noqa: PLR0911 - one for each way it can end
        they do again, a review.
     4. A doubtful match is for reviewers.
     5. The face is on nobody else's card; if it is, that is for reviewers.
-    6. What the face was looked at for is done.
+    6. The conversation still waits for it: whoever cancelled meanwhile gets nothing of it.
+    7. What the face was looked at for is done.
+
+    Reviewers are asked under the same condition.
     """
     comparison, template = judged.comparison, judged.template
     again = _sent_before(task, judged.sent)  # 1
@@ -240,8 +245,10 @@ def _judge(  # noqa: PLR0911 - one for each way it can end
         log.warning("a face under another number", distance=round(near[0][1], 3))
         others = [other for other, _ in near]
         return _review(task, person, judged, ReviewKind.DUPLICATE, others)
+    if not task.wanted():  # 6
+        return _unwanted(task, person)
     evidence = {"distance": f"{comparison.distance:.3f}", "liveness": task.liveness}
-    return errand.proven(task, person, evidence)  # 6
+    return errand.proven(task, person, evidence)  # 7
 
 
 def _sent_before(task: Task, sent: Sequence[Sent]) -> Again:
@@ -313,10 +320,18 @@ def _cooling(task: Task) -> Outcome:
     return Outcome("cooling", values={"minutes": allowance.wait_minutes})
 
 
+def _unwanted(task: Task, person: Person) -> Outcome:
+    """Nobody waits any more: a template without a card goes, too."""
+    task.services.templates.drop_undecided(person.id_number)
+    return UNWANTED
+
+
 def _review(
     task: Task, person: Person, judged: Judged, kind: ReviewKind, others: Sequence[str] = ()
 ) -> Outcome:
     """Put the pictures before reviewers."""
+    if not task.wanted():
+        return _unwanted(task, person)
     comparison = judged.comparison
     found = [task.services.cards.of_person(other) for other in others]
     images = {"portrait": pictures.portrait(person.portrait)}

@@ -68,6 +68,15 @@ NOT_YET = Outcome("not_yet")
 """A slow work's outcome that nobody knows yet: the conversation goes on waiting, and whoever comes
 to know it has the work done again. It leads nowhere and is not declared."""
 
+UNWANTED = Outcome("unwanted")
+"""A slow work's outcome when its person has gone on to something else meanwhile. Nothing came of
+the work, and nobody is told. It leads nowhere and is not declared, either."""
+
+
+def always() -> bool:
+    """A quick work is done while its turn has the conversation: nobody can go on meanwhile."""
+    return True
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Task:
@@ -84,6 +93,8 @@ class Task:
         language: in which the person is spoken to.
         card_page: the address of the card page, for this person's platform.
         twins: who else has this face.
+        wanted: whether the conversation still waits for this work. From a yes on nobody else
+            gets the conversation before the work has ended: what follows is what they wait for.
     """
 
     holder: Holder
@@ -96,6 +107,7 @@ class Task:
     paused: str = ""
     language: str = "zh_CN"
     card_page: str = ""
+    wanted: Callable[[], bool] = always
 
 
 Handler = Callable[[Turn, Given], Outcome]

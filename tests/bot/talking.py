@@ -7,6 +7,7 @@ import datetime
 import io
 import itertools
 import time
+from collections.abc import Callable
 
 import redis
 
@@ -43,6 +44,7 @@ class Platform:
         self.media: dict[str, bytes] = {}
         self.down = False
         self.refuses = False
+        self.meanwhile: Callable[[], object] = lambda: None  # when a photo is fetched
 
     def send(self, openid: str, reply: Reply) -> None:
         if self.refuses:
@@ -59,6 +61,7 @@ class Platform:
     def fetch(self, media_id: str, *, limit: int) -> bytes:
         if self.down:
             raise PlatformUnavailableError("it does not answer")
+        self.meanwhile()
         if media_id not in self.media or len(self.media[media_id]) > limit:
             raise MediaGoneError(media_id)
         return self.media[media_id]
@@ -75,11 +78,13 @@ class Registry(EmbeddedRegistry):
 
     down = False
     asked = 0
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)  # while it is asked
 
     def check(self, name: str, id_number: str) -> Person:
         self.asked += 1
         if self.down:
             raise UnavailableError(what="authority")
+        self.meanwhile()
         return super().check(name, id_number)
 
 
@@ -269,6 +274,11 @@ def make_world(
 def selfie(face: str = EILEEN, quality: int = 70, factor: float = 1.1) -> bytes:
     """Another picture of the same person."""
     return warping.jpeg(warping.lit(warping.portrait(face), factor), quality)
+
+
+def doubtful() -> bytes:
+    """A picture that may be Eileen's or not, as far as a machine can tell."""
+    return warping.jpeg(warping.between(EILEEN, GRACE, 0.47))
 
 
 def landscape() -> bytes:

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import dataclasses
 import threading
+from collections.abc import Callable
 
 import pytest
 import redis
 
+from bot.conversations import BusyError
+from bot.talk import Talk
+from credentials.model import Actor
 from handlers import facing
 from handlers.dialog import DIALOG
-from handlers.steps import Ask, Task
+from handlers.steps import Ask, Outcome, Task, Work, outcomes
 from handlers.turn import Choices, HandOver, Kind, Picture, Say
-from tests.bot.talking import GRACE, Phone, World, landscape, make_world, selfie
+from tests.bot.talking import GRACE, Phone, World, doubtful, landscape, make_world, selfie
+
+ANNA = Actor("operator", "anna")
 
 
 @pytest.fixture
@@ -282,6 +289,60 @@ class TestFace:
         assert card is not None
         kinds = [use.kind for use in world.services.cards.history(card.credential_id)]
         assert kinds.count("issued") == 1
+
+    @pytest.mark.parametrize("photo", [selfie, doubtful], ids=["clear", "doubtful"])
+    @pytest.mark.parametrize("word", ["取消", "注销"])
+    def test_whoever_leaves_during_the_comparison_gets_nothing_of_it(
+        self, world: World, asked: Phone, word: str, photo: Callable[[], bytes]
+    ) -> None:
+        told: list[str] = []
+        world.platform.meanwhile = lambda: told.append(asked.say(word))
+        asked.send_photo(photo())
+        assert asked.hears() == ""
+        assert "已删除" in told[0]
+        assert world.services.cards.of(asked.holder) is None
+        assert world.services.reviews.waiting() == []
+        assert not world.database.keys("{t:*}")
+        assert asked.step() == "home"
+
+    def test_whoever_leaves_as_the_reviewers_approve_gets_no_card(
+        self, world: World, asked: Phone
+    ) -> None:
+        asked.send_photo(doubtful())
+        assert "人工核对" in asked.hears()
+        (case,) = world.services.reviews.waiting()
+        told: list[str] = []
+        world.registry.meanwhile = lambda: told.append(asked.say("取消"))
+        world.services.reviews.decide(case.review_id, ANNA, "the same", approve=True)
+        assert asked.hears() == ""
+        assert "已取消" in told[0]
+        assert world.services.cards.of(asked.holder) is None
+
+    def test_nobody_leaves_between_the_question_and_the_card(
+        self, world: World, asked: Phone
+    ) -> None:
+        @outcomes(*DIALOG.steps["match_photo"].leads)
+        def match(task: Task) -> Outcome:
+            assert task.wanted()
+            with pytest.raises(BusyError):
+                world.conversations.take(asked.holder, wait_s=0)
+            return Outcome("portrait")
+
+        work = DIALOG.steps["match_photo"]
+        assert isinstance(work, Work)
+        steps = {**DIALOG.steps, "match_photo": dataclasses.replace(work, does=match)}
+        world.talk = Talk(
+            dataclasses.replace(DIALOG, steps=steps),
+            world.services,
+            world.conversations,
+            jobs=world.jobs,
+            outbox=world.outbox,
+            channels={world.platform.name: world.platform},
+        )
+        asked.send_photo(selfie())
+        assert "登记" in asked.hears()
+        assert asked.step() == "home"
+        world.conversations.leave(world.conversations.take(asked.holder, wait_s=0))
 
     @pytest.mark.parametrize("junk", [b"", b"hello", b"\xff\xd8\xff" + b"0" * 100])
     def test_junk_gets_advice(self, asked: Phone, junk: bytes) -> None:

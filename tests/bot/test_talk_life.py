@@ -121,6 +121,16 @@ class TestMoving:
         assert not world.conversations.look(new.holder).given
         assert status(world, old) is Status.ACTIVE
 
+    def test_whoever_leaves_during_the_comparison_moves_nothing(self, world: World) -> None:
+        old, new = self.old_and_new(world)
+        new.say("是")
+        world.platform.meanwhile = lambda: new.say("取消")
+        new.send_photo(selfie())
+        assert new.hears() == ""
+        assert status(world, old) is Status.ACTIVE
+        assert world.services.cards.of(new.holder) is None
+        assert world.database.keys("{t:*}")  # the face is its card's, which stays
+
     def test_what_is_unclear_moves_nothing(self, world: World) -> None:
         old, new = self.old_and_new(world)
         assert "“是”" in new.say("大概吧")
