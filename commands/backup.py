@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bot.transcripts import Transcripts
 from commands.audit import witness_of
 from commands.context import Opener, note, opened
 from credentials import backup as backups
 from credentials.backup import BackupError, Step
+from credentials.cards import ERASED
 from credentials.errors import LifecycleError, NoCardError
 from credentials.model import Actor, Status
 
@@ -72,7 +74,7 @@ def backup(opener: Opener, file: Path) -> None:
 @click.option(
     "--stopped",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The product's logs since the backup: cards stopped since are stopped again.",
+    help="The product's logs since the backup: cards stopped or deleted since are so again.",
 )
 @click.pass_obj
 def restore(opener: Opener, file: Path, *, replace: bool, stopped: Path | None) -> None:
@@ -95,12 +97,12 @@ def restore(opener: Opener, file: Path, *, replace: bool, stopped: Path | None) 
     click.echo(f"{made['keys']} keys put back; {entries} entries of the audit are whole")
     if again is None:
         click.echo(
-            f"the backup is {age:.1f} hours old: a card that was frozen or revoked since is as it "
+            f"the backup is {age:.1f} hours old: a card that was stopped or deleted since is as it "
             "was then. Give the logs since with --stopped, before the product starts.",
             err=True,
         )
     else:
-        click.echo(f"{again} cards that were stopped since are stopped again")
+        click.echo(f"{again} stops and deletions of cards since were done again")
 
 
 def _audited(services: Services) -> int:
@@ -131,12 +133,18 @@ def stops_in(lines: Iterable[str]) -> list[Stop]:
 
 
 def stop_again(services: Services, stops: Iterable[Stop]) -> int:
-    """Do again what stopped cards; gives how many of them were not stopped so."""
-    stopped = 0
+    """Do again what stopped cards; gives how many times something was left to do."""
+    cards, stopped = services.cards, 0
+    acts = {Status.FROZEN.value: cards.freeze, Status.EXPIRED.value: cards.expire}
     for stop in stops:
-        act = services.cards.freeze if stop.status == Status.FROZEN else services.cards.revoke
         with contextlib.suppress(LifecycleError, NoCardError):
-            act(stop.credential_id, CLERK, "restored")
+            if stop.status == ERASED:
+                holder = cards.erase_again(stop.credential_id, CLERK, "restored")
+                services.waiting.forget(holder)
+                Transcripts(services.redis, services.sealer).forget(holder)
+            else:
+                act = acts.get(stop.status, cards.revoke)
+                act(stop.credential_id, CLERK, "restored")
             stopped += 1
     return stopped
 

@@ -43,6 +43,7 @@ from credentials.store import (
     verification_key,
 )
 
+ERASED = "erased"  # how the audit and the log call it
 NOBODY = Holder("", "")  # whose a card is whose data was erased
 _REMEMBERED_ACCOUNTS = 10_000
 
@@ -202,30 +203,24 @@ class Cards:
         """
         credential_id = self._held(holder)
         glance = self._store.glance(credential_id)
-        sealed, known = glance.record.get("e"), None
-        if sealed is not None:
-            known = record.unseal(self._sealer, credential_id, sealed)
-            if known.holder != holder:
-                raise NoCardError
-            answer = self._move(
-                credential_id, "erased", actor, reason, to=Status.REVOKED, erase=True
-            )
-            if answer[0] != b"ok":  # over already: it stays what it is
-                self._move(
-                    credential_id,
-                    "erased",
-                    actor,
-                    reason,
-                    sources=tuple(status for status in Status if lifecycle.is_over(status)),
-                    erase=True,
-                )
-            self._issuing.forget_face(known)  # now, while it is known whose it is
-        if glance.record:  # a call that is repeated promises no more than the first one could
-            self._confirm_over(credential_id)
-        if known is not None:
-            self._issuing.give_up(credential_id, known)
-        self._store.drop(pin_key(credential_id), upgrade_key(credential_id))
+        known = self._known(credential_id, glance)
+        if known is not None and known.holder != holder:
+            raise NoCardError
+        self._erase(credential_id, glance, known, actor, reason)
         self._store.run("settle", (card_key(holder),), (credential_id, "drop"))
+
+    def erase_again(self, credential_id: str, actor: Actor, reason: str = "") -> Holder:
+        """Erase what a backup brought back of a card that was erased since; whose it was.
+
+        Raises:
+            NoCardError: when nothing of it is there.
+        """
+        glance = self._store.glance(credential_id)
+        known = self._known(credential_id, glance)
+        if known is None:
+            raise NoCardError
+        self._erase(credential_id, glance, known, actor, reason)
+        return known.holder
 
     def history(self, credential_id: str, limit: int = 10) -> list[Use]:
         """What happened to a card, newest first: kinds of uses and changes, names of fields.
@@ -263,9 +258,30 @@ class Cards:
             return 0
         return int(glance.record.get("n", b"0"))
 
-    def _confirm_over(self, credential_id: str) -> None:
-        glance = self._store.glance(credential_id)
-        self._store.confirm(credential_id, glance.record["s"].decode())
+    def _known(self, credential_id: str, glance: Glance) -> record.Sealed | None:
+        sealed = glance.record.get("e")
+        return None if sealed is None else record.unseal(self._sealer, credential_id, sealed)
+
+    def _erase(
+        self,
+        credential_id: str,
+        glance: Glance,
+        known: record.Sealed | None,
+        actor: Actor,
+        reason: str,
+    ) -> None:
+        if known is not None:
+            answer = self._move(credential_id, ERASED, actor, reason, to=Status.REVOKED, erase=True)
+            if answer[0] != b"ok":  # over already: it stays what it is
+                over = tuple(status for status in Status if lifecycle.is_over(status))
+                self._move(credential_id, ERASED, actor, reason, sources=over, erase=True)
+            self._issuing.forget_face(known)  # now, while it is known whose it is
+        if glance.record:  # a call that is repeated promises no more than the first one could
+            status = self._store.glance(credential_id).record["s"].decode()
+            self._store.confirm(credential_id, status, ERASED)
+        if known is not None:
+            self._issuing.give_up(credential_id, known)
+        self._store.drop(pin_key(credential_id), upgrade_key(credential_id))
 
     def _held(self, holder: Holder) -> str:
         credential_id = self._store.get(card_key(holder))

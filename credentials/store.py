@@ -217,10 +217,11 @@ class Store:
         with guard():
             self._lines.ask(("XADD", stream, "MAXLEN", "~", most, "*", field, value))
 
-    def confirm(self, credential_id: str, status: str) -> None:
+    def confirm(self, credential_id: str, status: str, word: str = "") -> None:
         """Wait until what stops a card would outlive the server that it was written to.
 
-        It is said in the log, too: from there a restored backup learns of it (backup.py).
+        It is said in the log, too, as the status or as another word for what was done: from there
+        a restored backup learns of it (commands/backup.py).
         A server alone has nothing to wait for. In a cluster a replica must say that it has the
         record with this status: the one server that has it could die, and the replica that takes
         its place would let the card be used again.
@@ -229,7 +230,7 @@ class Store:
             UnavailableError: when no replica says so; what was written is in force all the same,
                 and confirmed by the same call again.
         """
-        _log.warning("card_stopped", credential_id=credential_id, status=str(status))
+        _log.warning("card_stopped", credential_id=credential_id, status=word or str(status))
         if not self.together:
             source, _ = _script("confirm")
             replicas.confirm(cast("Any", self.redis), source, record_key(credential_id), status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import shutil
 import subprocess
 import sys
@@ -10,18 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from click.testing import CliRunner
 
+from bot.transcripts import Transcripts
 from commands import embedded
+from commands.backup import Stop, restore, stop_again, stops_in
 from commands.backup import backup as command
-from commands.backup import restore, stop_again, stops_in
 from credentials import backup
 from credentials.authority import HttpAuthority
 from credentials.backup import BackupError
 from credentials.connection import connect
 from credentials.errors import UnavailableError
 from credentials.model import State, Status
-from credentials.services import build
+from credentials.services import Services, build
+from credentials.store import card_key, portrait_key
 from tests.commands.shell import APP, Shell
 from tests.credentials.issuer import HOLDER, Issuer, person, ring
 from tests.product.actors import COMMAND_SECONDS, ROOT, environment
@@ -49,6 +53,12 @@ class House:
     def open(self) -> None:
         self.server = embedded.start(self.folder)
         self.issuer = Issuer(connect(embedded.url(self.folder)))
+
+    def services(self) -> Services:
+        return build(
+            self.issuer.database, self.issuer.keyring,
+            address="http://card", authority=HttpAuthority("http://127.0.0.1:1", "key"),
+        )  # fmt: skip
 
     def burns_down(self) -> None:
         embedded.stop(self.server)
@@ -239,14 +249,12 @@ def test_logs_that_do_not_read_are_refused_before_anything_is_put_back(
     assert shell.services.redis.get("since") == b"1"
     logs.write_text("event=served status=200\n")
     said = shell.runs("restore", str(file), "--replace", "--stopped", str(logs))
-    assert "0 cards" in said
+    assert "0 stops" in said
     assert not shell.services.redis.exists("since")
 
 
 def test_what_was_stopped_since_is_stopped_again(house: House) -> None:
-    issuer = house.issuer
-    authority = HttpAuthority("http://127.0.0.1:1", "key")
-    services = build(issuer.database, issuer.keyring, address="http://card", authority=authority)
+    services = house.services()
     one, two = house.issuer.phone(1), house.issuer.phone(2)
     lines = [
         f"level=warning event=card_stopped credential_id={one.credential_id} status=revoked",
@@ -259,3 +267,68 @@ def test_what_was_stopped_since_is_stopped_again(house: House) -> None:
     assert stop_again(services, stops) == 0
     assert house.issuer.cards.get(one.credential_id).status is Status.REVOKED  # type: ignore[union-attr]
     assert house.issuer.cards.get(two.credential_id).status is Status.FROZEN  # type: ignore[union-attr]
+
+
+def test_who_deleted_the_card_since_is_forgotten_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = io.StringIO()
+    written = structlog.wrap_logger(
+        structlog.PrintLogger(logs),
+        processors=[structlog.processors.LogfmtRenderer(key_order=("event",))],
+    )
+    monkeypatch.setattr("credentials.store._log", written)
+    one, two, three = (house.issuer.phone(number) for number in (1, 2, 3))
+    services = house.services()
+    services.waiting.add(one.holder, "440115")
+    Transcripts(services.redis, services.sealer).note(one.holder, "wang", "Has no other phone.")
+    services.templates.put(person(1).id_number, bytes(512))
+    house.saves()
+    house.issuer.cards.erase(one.holder, HOLDER)
+    house.issuer.cards.revoke(two.credential_id, HOLDER)
+    house.issuer.cards.erase(two.holder, HOLDER)  # it was over already
+    house.issuer.cards.expire(three.credential_id, HOLDER)
+    house.burns_down()
+    house.restores()
+    services, stops = house.services(), stops_in(logs.getvalue().splitlines())
+    assert [stop.status for stop in stops] == ["erased", "revoked", "erased", "expired"]
+    assert stop_again(services, stops) == 4
+    for phone, status in ((one, Status.REVOKED), (two, Status.REVOKED), (three, Status.EXPIRED)):
+        card = services.cards.get(phone.credential_id)
+        assert card is not None
+        assert (card.status, card.name_masked == "") == (status, phone is not three)
+    assert services.redis.get(portrait_key(one.credential_id)) is None
+    assert services.redis.get(portrait_key(three.credential_id)) is not None
+    assert services.waiting.counts() == {"440115": 0}
+    assert Transcripts(services.redis, services.sealer).notes(one.holder) == []
+    assert list(services.templates.get([services.templates.id_of(person(1).id_number)])) == []
+    assert house.issuer.findings() == []
+    assert stop_again(services, stops) == 0
+
+
+def test_what_was_deleted_while_the_backup_was_made_is_forgotten_though_no_account_leads_there(
+    house: House,
+) -> None:
+    phone = house.issuer.phone(1)
+    house.issuer.database.delete(card_key(phone.holder))
+    services = house.services()
+    assert stop_again(services, [Stop(phone.credential_id, "erased")]) == 1
+    card = services.cards.get(phone.credential_id)
+    assert card is not None
+    assert (card.status, card.name_masked) == (Status.REVOKED, "")
+    assert house.issuer.issue(person(1), "oAgain").name_masked
+
+
+def test_no_other_card_is_erased_than_the_one_that_was(house: House) -> None:
+    """Its account has another card since: that one stays."""
+    phone = house.issuer.phone(1)
+    house.issuer.cards.revoke(phone.credential_id, HOLDER)
+    newer = house.issuer.issue(person(1), "oPhone1")
+    services = house.services()
+    assert stop_again(services, [Stop(phone.credential_id, "erased")]) == 1
+    kept = services.cards.of(phone.holder)
+    assert kept is not None
+    assert (kept.credential_id, kept.status) == (newer.credential_id, Status.ACTIVE)
+    found = services.cards.find(person(1).id_number)
+    assert found is not None
+    assert found.credential_id == newer.credential_id
