@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from bot.conversations import Conversations
 from bot.engine import Conversation
 from bot.outbox import Delivery, Outbox
-from bot.transcripts import OPERATOR, About, Entry, Note, Transcripts
+from bot.transcripts import OPERATOR, About, Entry, Note, Transcripts, given_of
 from credentials.errors import CredentialError
 from credentials.limits import Limits
 from credentials.model import Holder
@@ -136,8 +136,8 @@ class Assist:
         if conversation.helper != operator or now >= conversation.helped_until:
             raise AssistError("not_helping")
         self._outbox.put(holder, [Say(said)], f"operator:{secrets.token_hex(8)}")
-        name = str(conversation.given.get("name") or "")
-        entry = Entry(now, OPERATOR, "text", said, conversation.step, operator, name)
+        known = given_of(conversation)
+        entry = Entry(now, OPERATOR, "text", said, conversation.step, operator, **known)
         self._transcripts.add(holder, [entry])
         self._conversations.change(holder, helped_until=now + HELP_SECONDS)
 

@@ -2,8 +2,9 @@
 
 An entry is sealed, so that a stolen copy of Redis tells nothing, and it is short-lived and
 capped, because it is kept for help and for nothing else. What identifies is masked before it
-is shown: a name that was typed, ID numbers, the name wherever it stands. What is behind a mask
-takes a reason and an entry in the audit.
+is shown: a name that was typed, ID numbers, and wherever they stand the name and what was read of
+an ID card's photo, its birth date and address. What is behind a mask takes a reason and an entry
+in the audit.
 
 | key | holds |
 |---|---|
@@ -41,6 +42,7 @@ LONGEST = 2000
 PERSON, BOT, OPERATOR = "person", "bot", "operator"
 NAME_STEPS = frozenset({"name", "new_name", "card_photo", "registry", "refresh"})
 """Where a name is asked for, and the works after which it is, for who writes before they end."""
+CARD_FIELDS = ("birth", "address")
 _NUMBER = re.compile(r"(?<!\d)\d{14,}[\dX]")
 _SHOWN_DIGITS = 3
 
@@ -57,6 +59,7 @@ class Entry:
         step: where the person was.
         by: the operator's name.
         name: the name that was given, which is masked wherever it stands.
+        read: what was read of an ID card's photo, for the same.
     """
 
     at: float
@@ -66,6 +69,7 @@ class Entry:
     step: str = ""
     by: str = ""
     name: str = ""
+    read: Sequence[str] = ()
 
     @property
     def masked(self) -> str:
@@ -73,7 +77,10 @@ class Entry:
         typed = self.who == PERSON and self.step in NAME_STEPS and self.kind in ("text", "voice")
         if typed and _is_name(self.text):
             return names.mask(self.text.strip())
-        return mask(self.text, {"name": self.name})
+        text = self.text
+        for each in self.read:
+            text = text.replace(each, "*" * len(each))
+        return mask(text, {"name": self.name})
 
     @property
     def hides(self) -> bool:
@@ -193,21 +200,27 @@ def heard(turn: Turn, conversation: Conversation) -> Entry:
     if turn.kind in (Kind.SCAN, Kind.FOLLOW, Kind.UNFOLLOW):
         kind = "event"
     text = turn.text if kind in ("text", "voice") else turn.kind.value if kind == "event" else ""
-    return Entry(turn.at, PERSON, kind, text[:LONGEST], step, name=_name(conversation))
+    return Entry(turn.at, PERSON, kind, text[:LONGEST], step, **given_of(conversation))
 
 
 def answered(replies: Iterable[Reply], conversation: Conversation, at: float) -> list[Entry]:
-    """What was answered, as entries; `conversation` knows the name that was given."""
-    name = _name(conversation)
+    """What was answered, as entries; `conversation` knows what was given."""
+    given = given_of(conversation)
     return [
-        Entry(at, BOT, kind, text, conversation.step, name=name)
+        Entry(at, BOT, kind, text, conversation.step, **given)
         for kind, text in filter(None, map(_said, replies))
     ]
 
 
-def _name(conversation: Conversation) -> str:
-    name = conversation.given.get("new_name") or conversation.given.get("name")
-    return name if isinstance(name, str) else ""
+def given_of(conversation: Conversation) -> dict[str, Any]:
+    """What an entry has to mask wherever it stands: `name` and `read`."""
+    given = conversation.given
+    name, shown = given.get("new_name") or given.get("name"), given.get("shown")
+    read = [shown.get(field) for field in CARD_FIELDS] if isinstance(shown, Mapping) else []
+    return {
+        "name": name if isinstance(name, str) else "",
+        "read": [each for each in read if isinstance(each, str) and len(each) > 1],
+    }
 
 
 def mask(text: str, given: Mapping[str, object]) -> str:

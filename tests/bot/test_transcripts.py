@@ -16,6 +16,7 @@ from handlers import answers, life
 from handlers.dialog import DIALOG
 from handlers.steps import Ask, Work
 from handlers.turn import Kind, Say, Turn
+from texts import Texts
 
 NUMBER = "440115198806203025"
 HOLDER = Holder("wechat", "oAnna")
@@ -128,3 +129,28 @@ def test_the_new_name_is_masked_wherever_it_stands() -> None:
     assert heard(Turn(HOLDER, Kind.TEXT, text="我叫张山峰啊"), talk).masked == "我叫张**啊"
     [entry] = answered([Say("张山峰")], talk, 1.0)
     assert (entry.who, entry.masked) == (BOT, "张**")
+
+
+def test_what_was_read_of_an_id_card_is_masked() -> None:
+    shown = {
+        "name": "张山峰",
+        "sex": "女",
+        "ethnicity": "汉",
+        "birth": "1988-06-20",
+        "address": "广东省广州市南沙区进港大道1号（?）",
+        "id_number": NUMBER,
+    }
+    talk = Conversation(HOLDER, step="confirm_card", given={"name": "张山峰", "shown": shown})
+    text = Texts().say("en", "chat.confirm_card", **shown)
+    [entry] = answered([Say(text)], talk, 1.0)
+    assert entry.masked.startswith("Read: 张**, 女, 汉, **********\nAddress: *****")
+    for name in ("name", "birth", "address", "id_number"):
+        assert shown[name] in entry.text
+        assert shown[name] not in entry.masked
+
+
+@pytest.mark.parametrize("shown", [None, "up", {}, {"address": "—", "birth": 3}])
+def test_where_nothing_was_read_nothing_is_masked(shown: object) -> None:
+    talk = Conversation(HOLDER, step="gesture", given={"shown": shown})
+    [entry] = answered([Say("— 3 up")], talk, 1.0)
+    assert not entry.hides
