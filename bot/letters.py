@@ -58,8 +58,8 @@ def to_json(reply: Reply) -> dict[str, Any]:
             return {"kind": "picture", "image": encoded, "instead": instead}
         case Link(title, description, url):
             return {"kind": "link", "title": title, "description": description, "url": url}
-        case Choices(text, answers):
-            return {"kind": "choices", "text": text, "answers": list(answers)}
+        case Choices(text, answers, asks):
+            return {"kind": "choices", "text": text, "answers": list(answers), "asks": asks}
         case HandOver():
             return {"kind": "hand_over"}
 
@@ -74,6 +74,6 @@ def from_json(value: Mapping[str, Any]) -> Reply:
         case "link":
             return Link(value["title"], value["description"], value["url"])
         case "choices":
-            return Choices(value["text"], tuple(value["answers"]))
+            return Choices(value["text"], tuple(value["answers"]), value["asks"])
         case _:
             return HandOver()

@@ -37,7 +37,7 @@ import dataclasses
 import functools
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -54,8 +54,9 @@ from bot.channel import (
 from bot.letters import DeadLetter, from_json, to_json
 from credentials.connection import guard
 from credentials.model import Holder
+from credentials.questions import Questions
 from credentials.sealing import SealBrokenError, Sealer
-from handlers.turn import Picture, Reply, Say
+from handlers.turn import Choices, Picture, Reply, Say
 
 ONCE_SECONDS = 3 * 86400
 KEPT_SECONDS = 7 * 86400
@@ -132,6 +133,7 @@ class Outbox:
         self._channels = channels
         self._enqueue = jobs_enqueue
         self._clock = clock
+        self._questions = Questions(database)
         self._put = database.register_script(_script("put"))
         self._next = database.register_script(_script("next"))
         self._leave = database.register_script(_script("leave"))
@@ -289,7 +291,8 @@ class Outbox:
         if reply is None:
             return sealed
         try:
-            channel.send(holder.openid, reply)
+            with self._asking(holder, reply):
+                channel.send(holder.openid, reply)
         except PlatformUnavailableError as error:
             self._note(holder, error)
             return None if self._try_later(holder, error, sealed) else b""
@@ -330,7 +333,22 @@ class Outbox:
             return False
         if sent:
             log.info("sent as a notice", code=refusal.code)
+            if isinstance(reply, Choices) and reply.asks:
+                self._questions.show(holder, reply.asks)
         return sent
+
+    @contextlib.contextmanager
+    def _asking(self, holder: Holder, reply: Reply) -> Iterator[None]:
+        """Note the question that is being sent: before, since its answer may come at once."""
+        asks = reply.asks if isinstance(reply, Choices) else ""
+        if asks:
+            self._questions.show(holder, asks)
+        try:
+            yield
+        except ChannelError:
+            if asks:
+                self._questions.take_back(holder, asks)
+            raise
 
     def _try_later(self, holder: Holder, error: ChannelError, sealed: bytes) -> bool:
         """Arrange for another try of the first message; False when it had enough of them."""

@@ -34,7 +34,7 @@ from credentials.receipts import Receipt
 from credentials.services import Services
 from handlers import notices
 from handlers.steps import NOT_YET, UNWANTED, Dialog, Outcome, Work, checked
-from handlers.turn import HandOver, Kind, Reply, Say, Turn
+from handlers.turn import Choices, HandOver, Kind, Reply, Say, Turn
 from handlers.twins import Twins
 from texts import DEFAULT_LANGUAGE
 
@@ -249,6 +249,8 @@ class Talk:
                 given_out=kept.last,
             )
             leaving.done = True
+        if isinstance(answer, Choices) and answer.asks:  # a question that was kept is read now
+            self._services.questions.show(turn.holder, answer.asks)
         return answer
 
     def _is_helped(self, conversation: Conversation, turn: Turn) -> bool:

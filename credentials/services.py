@@ -27,6 +27,7 @@ from credentials.organisations import Organisations
 from credentials.patterns import Aftermath, Patterns
 from credentials.pins import Pins
 from credentials.purposes import PURPOSES, Purpose
+from credentials.questions import Questions
 from credentials.receipts import Receipts
 from credentials.renewal import Renewals, Tell, tell_no_account
 from credentials.resealing import Resealing
@@ -90,6 +91,7 @@ class Services:
     offline: Offline
     receipts: Receipts
     comparisons: Comparisons
+    questions: Questions
 
 
 def build(
@@ -159,6 +161,7 @@ def build(
         sightings=Sightings(database, sealer, index),
         receipts=Receipts(store, sealer),
         frames=Frames(database, sealer),
+        questions=Questions(database),
         api_keys=ApiKeys(database),
         shifts=Shifts(database, sealer),
         desk_pins=DeskPins(database, sealer, staff),

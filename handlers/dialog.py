@@ -482,6 +482,7 @@ DIALOG: Final = Dialog(
             does=works.approve,
             leads={
                 "approved": back("chat.approval.approved"),
+                "other": back("chat.approval.other", errand="ask_approval"),
                 "pin": back("upgrade.approval_pin"),
                 "nothing": back("chat.approval.nothing"),
                 "late": back("chat.approval.late"),
@@ -549,7 +550,7 @@ DIALOG: Final = Dialog(
     lost="chat.lost",
     changed="chat.changed",
     unheard="chat.restate",
-    errands=frozenset({"draw_card"}),
+    errands=frozenset({"draw_card", "ask_approval"}),
     words=frozenset(
         {
             "chat.comma",

@@ -30,8 +30,13 @@ def draw_card(task: Task) -> tuple[Reply, ...]:
     return (Picture(picture, say(task.language, "chat.card.instead", link=_link(task))),)
 
 
-def ask_approval(task: Task, verification_id: str) -> tuple[Reply, ...]:
-    """Who asks, where, what for and for which fields; nothing if it is answered already."""
+def ask_approval(task: Task, verification_id: str = "") -> tuple[Reply, ...]:
+    """Who asks, where, what for and for which fields; nothing if it is answered already.
+
+    Args:
+        task: the conversation's.
+        verification_id: what is asked about, or whatever waits.
+    """
     try:
         state = task.services.cards.state(task.holder)
     except UnavailableError:
@@ -39,7 +44,7 @@ def ask_approval(task: Task, verification_id: str) -> tuple[Reply, ...]:
     except CredentialError:
         return ()
     pending = state.pending
-    if pending is None or pending.verification_id != verification_id:
+    if pending is None or verification_id not in ("", pending.verification_id):
         return ()
     say = task.services.texts.say
     text = say(task.language, "chat.approval", **approval_values(task, pending, state.now))
@@ -47,7 +52,18 @@ def ask_approval(task: Task, verification_id: str) -> tuple[Reply, ...]:
     if task.services.purposes[pending.purpose].pin:  # which is entered on the card page only
         text = f"{text}\n{say(task.language, 'upgrade.ask_pin', link=task.card_page)}"
         words = words[1:]
-    return (Choices(text, tuple(say(task.language, f"chat.approval.word.{w}") for w in words)),)
+    answers = tuple(say(task.language, f"chat.approval.word.{word}") for word in words)
+    return (Choices(text, answers, pending.verification_id),)
+
+
+def ask_anew(task: Task) -> tuple[Reply, ...]:
+    """The question about whatever waits now, unless it was just given out."""
+    return tuple(
+        question
+        for question in ask_approval(task)
+        if isinstance(question, Choices)
+        and not task.services.questions.is_only(task.holder, question.asks)
+    )
 
 
 def give_receipt(task: Task, receipt: Receipt) -> tuple[Reply, ...]:
@@ -68,5 +84,8 @@ def _link(task: Task) -> str:
     return task.card_page
 
 
-ERRANDS: Final[Mapping[str, Callable[[Task], tuple[Reply, ...]]]] = {"draw_card": draw_card}
+ERRANDS: Final[Mapping[str, Callable[[Task], tuple[Reply, ...]]]] = {
+    "draw_card": draw_card,
+    "ask_approval": ask_anew,
+}
 """The errands that the dialog may name."""

@@ -76,10 +76,14 @@ class Link:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choices:
-    """A question with quick answers: the words that a tap sends back."""
+    """A question with quick answers: the words that a tap sends back.
+
+    `asks` is the id of the verification whose approval it asks for, if it does.
+    """
 
     text: str
     answers: tuple[str, ...]
+    asks: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -96,18 +96,22 @@ def call_human(task: Task) -> Outcome:
     return Outcome("called", notes={"human": "1"})
 
 
-@outcomes("approved", "pin", "nothing", "late")
+@outcomes("approved", "other", "pin", "nothing", "late")
 def approve(task: Task) -> Outcome:
-    """Agree to the disclosure that waits."""
+    """Agree to the disclosure that waits, if it is the one that the person was asked about."""
     pending = _pending(task)
     if pending is None:
         return Outcome("nothing")
+    if not task.services.questions.is_only(task.holder, pending.verification_id):
+        task.services.questions.forget(task.holder)
+        return Outcome("other")
     try:
         task.services.verifications.approve(task.holder, pending.verification_id)
     except PinError:  # which is entered on the card page, never in a chat
         return Outcome("pin", values={"link": task.card_page})
     except RefusalError:
         return Outcome("late")
+    task.services.questions.forget(task.holder)
     return Outcome(
         "approved", values={"verifier": pending.verifier, "fields": _fields(task, pending)}
     )
@@ -180,6 +184,7 @@ def _deny(task: Task, *, freeze: bool) -> Outcome:
         task.services.verifications.deny(task.holder, pending.verification_id, freeze=freeze)
     except RefusalError:
         return Outcome("late")
+    task.services.questions.forget(task.holder)
     return Outcome("denied", values={"verifier": pending.verifier})
 
 

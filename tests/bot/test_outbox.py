@@ -22,6 +22,7 @@ from bot.wechat.channel import WeChatChannel
 from credentials.connection import connect
 from credentials.errors import UnavailableError
 from credentials.model import Holder
+from credentials.questions import Questions
 from credentials.sealing import Sealer
 from handlers.turn import Choices, HandOver, Link, Picture, Reply, Say
 from tests.bot.platform import FakePlatform
@@ -54,7 +55,7 @@ class Scripted:
 
     def notify(self, openid: str, reply: Reply) -> bool:
         del openid
-        if self.notices and isinstance(reply, Say):
+        if self.notices and isinstance(reply, (Say, Choices)):
             self.noticed.append(reply)
             return True
         return False
@@ -150,11 +151,47 @@ def test_messages_are_sealed(post: Post) -> None:
         Picture(b"\x89PNG\x00\xff", "words"),
         Link("a", "b", "c"),
         Choices("a", ("b", "c")),
+        Choices("a", ("b", "c"), "0" * 20),
         HandOver(),
     ],
 )
 def test_every_kind_survives_being_written_down(reply: Reply) -> None:
     assert from_json(to_json(reply)) == reply
+
+
+class TestQuestions:
+    """Row 22: which request a person was asked about counts from just before it is sent."""
+
+    QUESTION = Choices("Who?", ("approve",), "0" * 20)
+
+    def asked(self, database: redis.Redis) -> bool:
+        return Questions(database).is_only(ALICE, self.QUESTION.asks)
+
+    def test_not_while_it_waits(self, post: Post, database: redis.Redis) -> None:
+        post.box.put(ALICE, [self.QUESTION], "k")
+        assert not self.asked(database)
+        post.channel.before = lambda: seen.append(self.asked(database))
+        seen: list[bool] = []
+        post.deliver()
+        assert seen == [True]
+        assert self.asked(database)
+
+    @pytest.mark.parametrize("failure", [BUSY, CLOSED, GONE, ChannelError("48001")])
+    def test_not_where_it_did_not_arrive(
+        self, post: Post, database: redis.Redis, failure: Exception
+    ) -> None:
+        post.box.put(ALICE, [self.QUESTION], "k")
+        post.channel.failures = [failure]
+        post.deliver()
+        assert not self.asked(database)
+
+    def test_a_notice_asks_as_well(self, post: Post, database: redis.Redis) -> None:
+        post.channel.notices = True
+        post.box.put(ALICE, [self.QUESTION], "k")
+        post.channel.failures = [CLOSED]
+        post.deliver()
+        assert post.channel.noticed == [self.QUESTION]
+        assert self.asked(database)
 
 
 class TestRetry:

@@ -479,6 +479,98 @@ class TestApproval:
         asked.say(word)
         assert self.state(world) == "awaiting_holder"
 
+    def asks_too(self, world: World, phone: Phone) -> None:
+        """Another verifier scans a later code."""
+        code = world.services.cards.mint(phone.holder).code
+        self.other = world.verifier("远方机场")
+        self.later = world.services.verifications.verify(
+            self.other, "安检口", code, "security_check"
+        )
+
+    def states(self, world: World) -> tuple[str, str]:
+        """How the first request stands, and the other's."""
+        look = world.services.verifications.look
+        return self.state(world), str(look(self.other, self.later.verification_id).state)
+
+    def test_who_was_not_yet_asked_about_gets_nothing(self, world: World, asked: Phone) -> None:
+        """Row 22: a relayed code takes the place of the request that the person has read."""
+        asked.hears()
+        self.asks_too(world, asked)
+        told = asked.say("批准")
+        assert "还没有提供任何信息" in told
+        assert self.states(world) == ("denied", "awaiting_holder")
+        assert "远方机场（安检口）" in asked.hears()
+        assert "已批准，远方机场" in asked.say("批准")
+        assert self.states(world) == ("denied", "accepted")
+
+    def test_two_questions_at_once_are_asked_once_more(self, world: World, asked: Phone) -> None:
+        """The second may have come while the answer to the first was being written."""
+        asked.hears()
+        self.asks_too(world, asked)
+        assert "远方机场" in asked.hears()
+        assert "还没有提供任何信息" in asked.say("批准")
+        assert "还没有提供任何信息" in asked.say("批准")
+        assert self.states(world) == ("denied", "awaiting_holder")
+        assert "远方机场" in asked.hears()
+        assert "已批准，远方机场" in asked.say("批准")
+
+    def test_a_turn_that_is_done_twice_approves_nothing(
+        self, world: World, asked: Phone, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The process is killed after the work, and the platform delivers the turn again."""
+        asked.hears()
+        self.asks_too(world, asked)
+        again = asked.turn(Kind.TEXT, "批准")
+
+        def killed(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(world.conversations, "keep", killed)
+            with pytest.raises(KeyboardInterrupt):
+                asked.send(again)
+        assert "还没有提供任何信息" in asked.send(again)
+        assert self.states(world) == ("denied", "awaiting_holder")
+
+    def test_an_answer_makes_room_for_the_next_question(self, world: World, asked: Phone) -> None:
+        asked.hears()
+        asked.say("批准")
+        self.asks_too(world, asked)
+        asked.hears()
+        assert "已批准，远方机场" in asked.say("批准")
+        self.asks_too(world, asked)
+        asked.hears()
+        asked.say("拒绝")
+        self.asks_too(world, asked)
+        asked.hears()
+        assert "已批准，远方机场" in asked.say("批准")
+
+    def test_a_question_that_was_kept_back_was_not_asked(self, world: World, asked: Phone) -> None:
+        world.platform.refuses = True
+        asked.hears()
+        told = asked.say("批准")
+        assert "海景酒店（前台）" in told  # what was kept is given out with the answer
+        assert self.state(world) == "awaiting_holder"
+        world.platform.refuses = False
+        assert "海景酒店（前台）" not in asked.hears()
+        assert "已批准" in asked.say("批准")
+
+    def test_a_kept_question_that_a_turn_gives_out_is_asked(
+        self, world: World, asked: Phone
+    ) -> None:
+        world.platform.refuses = True
+        asked.hears()
+        assert "海景酒店（前台）" in asked.say("你好")
+        assert "已批准" in asked.say("批准")
+
+    def test_an_approval_before_any_question_is_asked_first(
+        self, world: World, asked: Phone
+    ) -> None:
+        assert "还没有提供任何信息" in asked.say("批准")
+        assert self.state(world) == "awaiting_holder"
+        assert "海景酒店" in asked.hears()
+        assert "已批准" in asked.say("批准")
+
     @pytest.mark.parametrize("word", ["批准", "同意"])
     def test_nothing_waits(self, phone: Phone, word: str) -> None:
         assert "没有等待" in phone.say(word)
