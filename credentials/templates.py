@@ -70,21 +70,19 @@ class Templates:
         """Keep a person's template, for three days unless `settle` makes it last; its id.
 
         It is there for everybody to compare with before this returns. Putting it again, as a
-        repeated job does, replaces it.
+        repeated job does, replaces it; but not one that lasts, because the next one may be a
+        doubtful look-alike's.
         """
         if len(vector) != VECTOR_BYTES:
             raise ValueError("a template is 128 float32")
         template_id = self.id_of(id_number)
         person = self._index.of("id_number", id_number)
         key = _key(template_id)
+        sealed = self._sealer.seal(key, vector + person.encode())
         with guard():
-            settled = self._redis.ttl(key) == -1
-            self._redis.set(
-                key,
-                self._sealer.seal(key, vector + person.encode()),
-                ex=None if settled else UNDECIDED_SECONDS,
-            )
-            self._tell(template_id, "put")
+            if self._redis.ttl(key) != -1:
+                self._redis.set(key, sealed, ex=UNDECIDED_SECONDS)
+                self._tell(template_id, "put")
         return template_id
 
     def settle(self, id_number: str) -> None:

@@ -215,7 +215,8 @@ def _judge(  # noqa: PLR0911 - one for each way it can end
     3. They do not look like prints or screens; if they do, another challenge follows, and if
        they do again, a review.
     4. A doubtful match is for reviewers.
-    5. The face is on nobody else's card; if it is, that is for reviewers.
+    5. The face is kept among all faces, and is on nobody else's card; if it is, that is for
+       reviewers. They are shown whose, whatever they are asked for.
     6. The conversation still waits for it: whoever cancelled meanwhile gets nothing of it.
     7. What the face was looked at for is done.
 
@@ -231,24 +232,31 @@ def _judge(  # noqa: PLR0911 - one for each way it can end
         return _missed(task, person, judged, why)
     if not (comparison.match or comparison.doubtful):
         return _missed(task, person, judged, Word("chat.missed.not_the_portrait"))
+    kind: ReviewKind | None = None
     if judged.suspicion.suspicious:  # 3
         log.warning("suspicious pictures", reasons=judged.suspicion.reasons)
-        if task.given.get("suspected"):
-            return _review(task, person, judged, ReviewKind.SUSPICIOUS)
-        if (left := _count(task)) is None:
-            return _review(task, person, judged, ReviewKind.SUSPICIOUS)
-        return Outcome("suspect", {"suspected": True}, {"left": left})
-    if comparison.doubtful:  # 4
-        return _review(task, person, judged, ReviewKind.DOUBTFUL)
-    near = task.twins.keep_and_find(person.id_number, template)  # 5
-    if near:
-        log.warning("a face under another number", distance=round(near[0][1], 3))
-        others = [other for other, _ in near]
-        return _review(task, person, judged, ReviewKind.DUPLICATE, others)
+        if not task.given.get("suspected") and (left := _count(task)) is not None:
+            return Outcome("suspect", {"suspected": True}, {"left": left})
+        kind = ReviewKind.SUSPICIOUS
+    elif comparison.doubtful:  # 4
+        kind = ReviewKind.DOUBTFUL
+    others = _others(task, person, template)  # 5
+    if others and kind is None:
+        kind = ReviewKind.DUPLICATE
+    if kind is not None:
+        return _review(task, person, judged, kind, others)
     if not task.wanted():  # 6
         return _unwanted(task, person)
     evidence = {"distance": f"{comparison.distance:.3f}", "liveness": task.liveness}
     return errand.proven(task, person, evidence)  # 7
+
+
+def _others(task: Task, person: Person, template: Template) -> list[str]:
+    """Who else has this face, by blind index; it is kept, so that others are compared with it."""
+    near = task.twins.keep_and_find(person.id_number, template)
+    if near:
+        log.warning("a face under another number", distance=round(near[0][1], 3))
+    return [other for other, _ in near]
 
 
 def _sent_before(task: Task, sent: Sequence[Sent]) -> Again:
@@ -301,8 +309,10 @@ def _missed(task: Task, person: Person, judged: Judged, why: Word) -> Outcome:
     if left is None:
         comparison = judged.comparison
         right = comparison is not None and (comparison.match or comparison.doubtful)
-        if right and judged.reason and why.key != "face.missed.reused":
-            return _review(task, person, judged, ReviewKind.LIVENESS)
+        again = why.key == "face.missed.reused"
+        if right and judged.reason and judged.template is not None and not again:
+            others = _others(task, person, judged.template)
+            return _review(task, person, judged, ReviewKind.LIVENESS, others)
         return _cooling(task)
     return Outcome("no_match", values={"left": left, "why": why})
 
@@ -327,7 +337,7 @@ def _unwanted(task: Task, person: Person) -> Outcome:
 
 
 def _review(
-    task: Task, person: Person, judged: Judged, kind: ReviewKind, others: Sequence[str] = ()
+    task: Task, person: Person, judged: Judged, kind: ReviewKind, others: Sequence[str]
 ) -> Outcome:
     """Put the pictures before reviewers."""
     if not task.wanted():
@@ -354,7 +364,9 @@ def _review(
         ),
         figures=figures,
         pictures=images,
-        against=kind is not ReviewKind.DOUBTFUL or not (comparison and comparison.match),
+        against=bool(others)
+        or kind is not ReviewKind.DOUBTFUL
+        or not (comparison and comparison.match),
     )
     sendings = dict.fromkeys(each.media_id for each in judged.sent)
     review_id = task.services.reviews.open(f"{task.holder.tag}:{':'.join(sendings)}", case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 from credentials.attestation import UpgradeError
@@ -75,7 +76,12 @@ def hear_decision(task: Task) -> Outcome:
     They may take longer than an upgrade lasts. Then another one begins, with the face bound
     in it: chip and fingerprint are read again.
     """
-    return judging.hear_review(task, REVIEWED)
+    outcome = judging.hear_review(task, REVIEWED)
+    if outcome.name in {"rejected", "expired"}:
+        with contextlib.suppress(NoCardError):  # a template goes with its card
+            known = task.services.upgrades.identity(task.holder)
+            task.services.templates.drop_undecided(known.id_number)
+    return outcome
 
 
 def _person(task: Task) -> Person | Outcome:

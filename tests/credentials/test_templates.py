@@ -73,8 +73,10 @@ def test_a_settled_face_stays(kept: Templates, database: redis.Redis) -> None:
     template_id = kept.put(ANNA, encode.pack(face(1)))
     kept.settle(ANNA)
     kept.drop_undecided(ANNA)
-    kept.put(ANNA, encode.pack(face(1)))
+    kept.put(ANNA, encode.pack(face(2)))
     assert database.ttl(f"{{t:{template_id}}}") == -1
+    (still,) = kept.get([template_id])
+    assert still.vector == encode.pack(face(1))
 
 
 def test_an_undecided_face_is_dropped(kept: Templates) -> None:

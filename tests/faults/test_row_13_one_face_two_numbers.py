@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import redis
 
 from credentials.errors import CredentialError
 from credentials.model import Actor
 from credentials.reviews import ReviewError, ReviewKind, ReviewState
-from tests.bot.talking import GRACE, Phone, World, make_world
+from tests.bot.talking import GRACE, Phone, World, doubtful, make_world, selfie
 from tests.faults.faces import answers, asked, at_the_face, passes
 from web.demo import CITIZENS
 
@@ -99,6 +101,56 @@ def test_whoever_cancels_gets_no_card(world: World, second: Phone) -> None:
         world.services.reviews.decide(case.review_id, reviewer, "twins", approve=True)
     assert "办好了" not in second.hears()
     assert world.services.cards.of(second.holder) is None
+
+
+@pytest.fixture
+def plain(database: redis.Redis, redis_url: str) -> World:
+    """One photo is enough."""
+    return make_world(database, redis_url)
+
+
+def decide(phone: Phone, *, approve: bool = True) -> str:
+    """What is said once reviewers, as many as it takes, decided the case that waits."""
+    (case,) = phone.world.services.reviews.waiting()
+    for reviewer in (ANNA, BELA)[: case.approvals if approve else 1]:
+        phone.world.services.reviews.decide(case.review_id, reviewer, "looked", approve=approve)
+    return phone.hears()
+
+
+def test_a_face_that_people_passed_is_kept_among_all(plain: World) -> None:
+    first = plain.phone("oFirst")
+    assert "人工核对" in first.enrols(plain.register(1, "张三丰"), doubtful())
+    assert "办好了" in decide(first)
+    (key,) = plain.database.keys("{t:*}")
+    assert plain.database.ttl(key) == -1
+    person = dataclasses.replace(plain.register(2, "李四光"), portrait=doubtful())
+    plain.registry.add(person)
+    second = plain.phone("oSecond")
+    assert "人工核对" in second.enrols(person, doubtful())
+    (case,) = plain.services.reviews.waiting()
+    assert case.kind is ReviewKind.DUPLICATE
+
+
+def test_reviewers_of_a_doubtful_face_are_shown_whose_it_is_already(plain: World) -> None:
+    first = plain.phone("oFirst")
+    assert "办好了" in first.enrols(plain.register(1, "张三丰"), selfie())
+    card = plain.services.cards.of(first.holder)
+    assert card is not None
+    second = plain.phone("oSecond")
+    assert "人工核对" in second.enrols(plain.register(2, "李四光"), doubtful())
+    (case,) = plain.services.reviews.waiting()
+    assert (case.kind, case.approvals) == (ReviewKind.DOUBTFUL, 2)
+    assert case.facts is not None
+    assert case.facts.others == (card.credential_id,)
+    assert "other1" in case.facts.images
+
+
+def test_a_face_that_people_rejected_is_not_kept(plain: World) -> None:
+    phone = plain.phone()
+    assert "人工核对" in phone.enrols(plain.register(), doubtful())
+    assert plain.database.keys("{t:*}")
+    assert "没有通过" in decide(phone, approve=False)
+    assert not plain.database.keys("{t:*}")
 
 
 def test_another_face_is_not_held(world: World, second: Phone) -> None:

@@ -100,6 +100,7 @@ def test_suspicion_leads_to_another_challenge_and_then_to_people(
     (case,) = world.services.reviews.waiting()
     assert case.kind is ReviewKind.SUSPICIOUS
     assert {"edited", "old"} <= set(case.figures["reasons"].split())
+    assert len(world.database.keys("{t:*}")) == 1  # the face is found under other numbers
     assert case.approvals == 2
 
 
@@ -206,6 +207,10 @@ def test_five_failures_are_a_pause_and_a_human_path(world: World, phone: Phone) 
 def test_five_failed_gestures_of_the_right_face_go_before_people(
     world: World, phone: Phone
 ) -> None:
+    other = at_the_face(world, world.register(2, "李四光"), "oOther")
+    assert "办好了" in passes(other)
+    card = world.services.cards.of(other.holder)
+    assert card is not None
     told = ""
     for attempt in range(5):
         pictures = [warping.tilted(warping.portrait(EILEEN), 3.0 * attempt - 6)] * 3
@@ -214,6 +219,8 @@ def test_five_failed_gestures_of_the_right_face_go_before_people(
     assert "人工核对" in told
     (case,) = world.services.reviews.waiting()
     assert case.kind is ReviewKind.LIVENESS
+    assert case.facts is not None
+    assert case.facts.others == (card.credential_id,)
     assert nothing_issued(phone)
     for reviewer in (ANNA, BELA):
         world.services.reviews.decide(case.review_id, reviewer, "came to the counter", approve=True)
