@@ -30,7 +30,8 @@ def audit() -> None:
     """Check and keep the audit: the chained log of every change and every scan."""
 
 
-def _archives(services: Services) -> Archives:
+def archives_of(services: Services) -> Archives:
+    """The files in VAR_DIR/audit."""
     folder = Settings().var_dir / "audit"
     return Archives(folder, Store(services.redis), services.audit, services.keyring)
 
@@ -52,7 +53,7 @@ def verify(opener: Opener, *, live_only: bool, anew: bool) -> None:
     VAR_DIR/audit, so that a log that was set back as a whole is noticed by the next one.
     """
     with opened(opener) as services:
-        archives, witness = _archives(services), witness_of(services)
+        archives, witness = archives_of(services), witness_of(services)
         if anew:
             note(services, "audit_anew", "audit")
         files = 0 if live_only else len(archives.files())
@@ -106,7 +107,7 @@ def archive(opener: Opener, *, keep_days: int, everything: bool) -> None:
     before = now if everything else now - datetime.timedelta(days=keep_days)
     with opened(opener) as services:
         note(services, "audit_archived", "audit", before=before.date().isoformat())
-        archives = _archives(services)
+        archives = archives_of(services)
         entries = 0
         with click.progressbar(
             archives.write(before), length=CHAINS, label="archiving", file=sys.stderr
@@ -124,7 +125,7 @@ def export(opener: Opener, file: Path) -> None:
     """Write every entry to FILE as JSON Lines, and its Ed25519 signature to FILE.sig."""
     with opened(opener) as services:
         note(services, "audit_exported", "audit")
-        archives = _archives(services)
+        archives = archives_of(services)
         entries = 0
         draft = file.with_name(f".{file.name}.draft")
         with contextlib.ExitStack() as stack:
@@ -157,7 +158,7 @@ def _counted(archives: Archives, counter: _Counter) -> Iterator[bytes]:
 def check(opener: Opener, file: Path) -> None:
     """Check the signature of an archive or an export."""
     with opened(opener) as services:
-        _archives(services).check_file(file)
+        archives_of(services).check_file(file)
     click.echo(f"{file.name} is as it was signed")
 
 
@@ -166,4 +167,4 @@ def check(opener: Opener, file: Path) -> None:
 def key(opener: Opener) -> None:
     """Print the public key that archives and exports are signed with now."""
     with opened(opener) as services:
-        click.echo(json.dumps(_archives(services).public_key()))
+        click.echo(json.dumps(archives_of(services).public_key()))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.transcripts import Transcripts
-from commands.audit import witness_of
+from commands.audit import archives_of, witness_of
 from commands.context import Opener, note, opened
 from credentials import backup as backups
 from credentials.backup import BackupError, Step
@@ -93,9 +93,13 @@ def restore(opener: Opener, file: Path, *, replace: bool, stopped: Path | None) 
         note(services, "restored", str(file.name), keys=str(made["keys"]))
         witness = witness_of(services)
         witness.keep(witness.ends())  # the log ends earlier than the last check saw, rightly
-    age = max(0.0, time.time() - made["made"]) / 3600
-    click.echo(f"{made['keys']} keys put back; {entries} entries of the audit are whole")
+        click.echo(f"{made['keys']} keys put back; {entries} entries of the audit are whole")
+        aside = archives_of(services).match_restored()
+        if aside is not None:
+            note(services, "archives_set_aside", aside.name)
+            click.echo(f"what was archived later than the backup is in {aside} now", err=True)
     if again is None:
+        age = max(0.0, time.time() - made["made"]) / 3600
         click.echo(
             f"the backup is {age:.1f} hours old: a card that was stopped or deleted since is as it "
             "was then. Give the logs since with --stopped, before the product starts.",

@@ -24,6 +24,7 @@ import fcntl
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from credentials.audit import Audit, Fault, Finding
+from credentials.connection import guard
 from credentials.errors import CredentialError
 from credentials.keyring import Keyring
 from credentials.store import ADMINISTRATION, BUCKETS, Fields, Place, Store, bucket
@@ -160,6 +162,55 @@ class Archives:
             first = ends[tag][0] if tag in ends else number - 1
             ends[tag] = (first, number, entry["m"])
         return ends
+
+    def match_restored(self) -> Path | None:
+        """After a backup was put back: have archives and Redis go on from each other again.
+
+        What was archived since, and the backup has, is taken out of Redis once more. A file with
+        entries that the backup knows nothing of is not Redis's past any more: it is set aside, with
+        all that follow it. So is one whose key is not here: what it has is in Redis, too.
+
+        Returns:
+            The folder that they are in now, under their names; None if there were none.
+
+        Raises:
+            ArchiveError: busy_archive; bad_archive for a file that is not as it was written.
+        """
+        with self._alone():
+            files = self.files()
+            for at, path in enumerate(files):
+                ends = self._ends(path)
+                heads = self._heads(ends)
+                newer = any(last > archived(heads[tag]) for tag, (_, last, _) in ends.items())
+                known = not newer or self._check_signature(path)
+                if not known or not all(self._has(heads[t], t, *end) for t, end in ends.items()):
+                    return self._set_aside(files[at:])
+                if newer:
+                    self._trim(ends)
+        return None
+
+    def _has(self, head: Fields, tag: str, before: int, last: int, mac: bytes) -> bool:
+        """Whether Redis has the last entry that a file holds of a chain, live or archived."""
+        if last < archived(head):  # then a later file has what it names
+            return True
+        if last == archived(head):
+            return head.get("am") == mac
+        with guard():
+            live: Any = self._store.redis.xrange(Place(tag).log, f"{last}-0", f"{last}-0")
+        return before == archived(head) and bool(live) and live[0][1].get(b"m") == mac
+
+    def _heads(self, tags: Iterable[str]) -> dict[str, Fields]:
+        some = list(tags)
+        return dict(zip(some, self._store.fields(*(Place(tag).head for tag in some)), strict=True))
+
+    def _set_aside(self, files: list[Path]) -> Path:
+        day = datetime.datetime.now(datetime.UTC).date().isoformat()
+        aside = Path(tempfile.mkdtemp(dir=self.folder, prefix=f"aside-{day}-"))
+        for path in reversed(files):  # what is left, should this be cut short, has no gap
+            for each in (path, signature_path(path)):
+                each.replace(aside / each.name)
+        _flush(self.folder)
+        return aside
 
     # Signatures.
 
@@ -324,6 +375,11 @@ class Archives:
 def places() -> Iterable[Place]:
     """Every chain: the administration's, then the buckets'."""
     return (ADMINISTRATION, *(bucket(number) for number in range(BUCKETS)))
+
+
+def archived(head: Fields) -> int:
+    """The number of a chain's last archived entry, as its head says."""
+    return int(head.get("an", b"0"))
 
 
 def line_of(place: Place, number: int, entry: Fields) -> bytes:

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from bot.transcripts import Transcripts
 from commands import embedded
+from commands.audit import audit
 from commands.backup import Stop, restore, stop_again, stops_in
 from commands.backup import backup as command
 from credentials import backup
@@ -30,7 +31,7 @@ from tests.commands.shell import APP, Shell
 from tests.credentials.issuer import HOLDER, Issuer, person, ring
 from tests.product.actors import COMMAND_SECONDS, ROOT, environment
 
-for each in (command, restore):
+for each in (audit, command, restore):
     APP.add_command(each)
 
 
@@ -251,6 +252,26 @@ def test_logs_that_do_not_read_are_refused_before_anything_is_put_back(
     said = shell.runs("restore", str(file), "--replace", "--stopped", str(logs))
     assert "0 stops" in said
     assert not shell.services.redis.exists("since")
+
+
+def test_what_was_archived_since_is_set_aside_and_the_audit_is_whole(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    file, folder = tmp_path / "backup", tmp_path / "audit"
+    shell.runs("backup", str(file))
+    assert "000001" in shell.runs("audit", "archive", "--all")  # what the backup has
+    assert "000002" in shell.runs("audit", "archive", "--all")  # that it was archived
+    shell.runs("restore", "--replace", str(file))
+    (aside,) = folder.glob("aside-*")
+    assert [path.name for path in sorted(aside.iterdir())] == ["000002.jsonl", "000002.jsonl.sig"]
+    noted = shell.services.redis.xrevrange("{audit}:log", count=1)
+    assert "archives_set_aside" in str(noted)
+    assert aside.name in str(noted)
+    for number in ("000002", "000003"):
+        assert "each in its place" in shell.runs("audit", "verify")
+        assert number in shell.runs("audit", "archive", "--all")
+    assert "as it was signed" in shell.runs("audit", "check", str(aside / "000002.jsonl"))
 
 
 def test_what_was_stopped_since_is_stopped_again(house: House) -> None:

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import redis
 
+from credentials import backup
 from credentials.archive import ArchiveError, Archives, read, signature_path
 from credentials.audit import Fault, Finding
 from credentials.keyring import Keyring, make_file, rotate_file
 from credentials.model import Actor
 from credentials.store import ADMINISTRATION, place_of
-from tests.credentials.issuer import Desk, Issuer, Phone
+from tests.credentials.issuer import Desk, Issuer, Phone, ring
 
 SOON = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)
 ADMIN = Actor("operator", "wang")
@@ -243,3 +244,112 @@ def test_earlier_keys_can_go_once_all_is_archived(database: redis.Redis, tmp_pat
     assert findings(later, kept) == []
     change(kept.files()[0], "activated", "abandoned")
     assert findings(later, kept)[0].fault is Fault.FORGED
+
+
+def kept(issuer: Issuer, file: Path) -> None:
+    """Everything that is in Redis, in a file."""
+    list(backup.save(issuer.database, issuer.keyring, file))
+
+
+def put_back(issuer: Issuer, file: Path) -> None:
+    list(backup.load(issuer.database, issuer.keyring, file, replace=True))
+
+
+def server_time(issuer: Issuer) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(issuer.store.now("{audit}") / 1e6, datetime.UTC)
+
+
+def test_what_was_archived_after_a_backup_that_has_it_is_taken_out_again(
+    issuer: Issuer, archives: Archives, phone: Phone, desk: Desk, tmp_path: Path
+) -> None:
+    first = server_time(issuer)
+    desk.scan(phone.show(), "internet_cafe")
+    issuer.audit.note("signed_in", ADMIN)
+    second = server_time(issuer)
+    desk.scan(phone.show(), "internet_cafe")
+    kept(issuer, tmp_path / "backup")
+    assert written(archives, first) == 2
+    assert written(archives, second) == 2
+    put_back(issuer, tmp_path / "backup")
+    assert archives.match_restored() is None
+    assert len(archives.files()) == 2
+    assert findings(issuer, archives) == []
+    assert issuer.database.xlen(place_of(phone.credential_id).log) == 1
+    assert written(archives) == 1
+    assert findings(issuer, archives) == []
+
+
+def test_what_a_backup_knows_nothing_of_is_set_aside(
+    issuer: Issuer, archives: Archives, phone: Phone, desk: Desk, tmp_path: Path
+) -> None:
+    written(archives)
+    desk.scan(phone.show(), "internet_cafe")
+    kept(issuer, tmp_path / "backup")
+    for _ in range(2):
+        desk.scan(phone.show(), "internet_cafe")
+        written(archives)
+    was = [path.read_bytes() for path in archives.files()]
+    put_back(issuer, tmp_path / "backup")
+    desk.scan(phone.show(), "courier")  # another entry with the number of one in the archive
+    aside = archives.match_restored()
+    assert aside is not None
+    assert [path.name for path in archives.files()] == ["000001.jsonl"]
+    assert [(aside / f"00000{number}.jsonl").read_bytes() for number in (2, 3)] == was[1:]
+    archives.check_file(aside / "000003.jsonl")
+    assert findings(issuer, archives) == []
+    assert written(archives) == 2
+    assert findings(issuer, archives) == []
+    assert archives.match_restored() is None
+
+
+def test_a_second_restore_sets_aside_beside_the_first(
+    issuer: Issuer, archives: Archives, phone: Phone, tmp_path: Path
+) -> None:
+    kept(issuer, tmp_path / "backup")
+    folders = set()
+    for _ in range(2):
+        phone.issuer.audit.note("signed_in", ADMIN)
+        written(archives)
+        put_back(issuer, tmp_path / "backup")
+        folders.add(archives.match_restored())
+    assert len(folders) == 2
+    assert all(folder and (folder / "000001.jsonl").exists() for folder in folders)
+
+
+def test_archives_that_are_older_than_the_backup_stay(
+    issuer: Issuer, three_files: Archives, tmp_path: Path
+) -> None:
+    kept(issuer, tmp_path / "backup")
+    put_back(issuer, tmp_path / "backup")
+    assert three_files.match_restored() is None
+    assert len(three_files.files()) == 3
+    assert findings(issuer, three_files) == []
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["in the backup", "since the backup"])
+def test_for_a_file_that_was_altered_nothing_is_taken_out_or_set_aside(
+    issuer: Issuer, archives: Archives, phone: Phone, tmp_path: Path, known: bool
+) -> None:
+    kept(issuer, tmp_path / "backup")
+    if not known:
+        phone.freeze()
+    written(archives)
+    put_back(issuer, tmp_path / "backup")
+    change(archives.files()[0], "issued", "ended")
+    with pytest.raises(ArchiveError):
+        archives.match_restored()
+    assert phone.history() == ["activated", "issued"]
+    assert findings(issuer, archives)[0].fault is Fault.FORGED
+
+
+def test_a_file_under_a_key_that_is_not_here_is_set_aside(
+    issuer: Issuer, archives: Archives, phone: Phone, tmp_path: Path
+) -> None:
+    """Rotated since the backup, and put back with the keys of then."""
+    kept(issuer, tmp_path / "backup")
+    rotated = Archives(archives.folder, issuer.store, issuer.audit, ring(2, 1))
+    written(rotated)
+    put_back(issuer, tmp_path / "backup")
+    assert archives.match_restored()
+    assert phone.history() == ["activated", "issued"]
+    assert findings(issuer, archives) == []
