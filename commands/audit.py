@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.context import Opener, note, opened
-from credentials.archive import KEEP_DAYS, Archives
+from credentials.archive import KEEP_DAYS, Archives, signature_path
 from credentials.audit import Finding, Progress
 from credentials.store import BUCKETS, Store
 from credentials.witness import Witness
@@ -122,7 +122,13 @@ def archive(opener: Opener, *, keep_days: int, everything: bool) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.pass_obj
 def export(opener: Opener, file: Path) -> None:
-    """Write every entry to FILE as JSON Lines, and its Ed25519 signature to FILE.sig."""
+    """Write every entry to FILE as JSON Lines, and its Ed25519 signature to FILE.sig.
+
+    No file that is there is replaced.
+    """
+    for path in (file, signature_path(file)):
+        if path.exists():
+            raise click.ClickException(f"{path} is there; give another name")
     with opened(opener) as services:
         note(services, "audit_exported", "audit")
         archives = archives_of(services)

@@ -89,6 +89,16 @@ def test_an_export_to_nowhere_is_refused_with_a_sentence(shell: Shell, var_dir: 
     assert not file.parent.exists()
 
 
+@pytest.mark.parametrize("there", ["all.jsonl", "all.jsonl.sig"])
+def test_no_file_is_replaced_by_an_export(shell: Shell, var_dir: Path, there: str) -> None:
+    kept = var_dir / there
+    kept.write_text("# Notes", "utf-8")
+    refused = shell.is_refused("audit", "export", str(var_dir / "all.jsonl"), status=1)
+    assert f"Error: {kept} is there; give another name" in refused
+    assert kept.read_text("utf-8") == "# Notes"
+    assert [path.name for path in var_dir.iterdir()] == [there]
+
+
 def test_a_lost_archive_is_told(shell: Shell, card: str, var_dir: Path) -> None:
     shell.runs("audit", "archive", "--all")
     (var_dir / "audit" / "000001.jsonl").unlink()
