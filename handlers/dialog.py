@@ -500,8 +500,10 @@ DIALOG: Final = Dialog(
             does=works.deny_and_freeze,
             leads={
                 "denied": back("chat.approval.denied_and_frozen"),
-                "nothing": back("chat.approval.nothing"),
-                "late": back("chat.approval.late"),
+                "frozen": back("chat.approval.frozen"),
+                "already": back("chat.freeze.already"),
+                "ended": back("chat.card.ended"),
+                "none": back("chat.card.none"),
             },
         ),
         # Help.

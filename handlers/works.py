@@ -123,10 +123,11 @@ def deny(task: Task) -> Outcome:
     return _deny(task, freeze=False)
 
 
-@outcomes("denied", "nothing", "late")
+@outcomes("denied", "frozen", "already", "ended", "none")
 def deny_and_freeze(task: Task) -> Outcome:
-    """Refuse the disclosure that waits, and freeze the card."""
-    return _deny(task, freeze=True)
+    """Refuse the disclosure that waits, and freeze the card; if that is over, freeze it still."""
+    denied = _deny(task, freeze=True)
+    return denied if denied.name == "denied" else freeze_card(task)
 
 
 def approval_values(task: Task, approval: Approval, now: float) -> dict[str, object]:

@@ -339,7 +339,7 @@
     button.addEventListener("click", () => {
       if (approval) {
         const answer = button.dataset.answer;
-        const said = answer === "approve" ? "" : words["card.approval.denied"];
+        const said = answer === "deny" ? words["card.approval.denied"] : "";
         const pin = answer === "approve" ? find("pin-approval").value : "";
         find("pin-approval").value = "";
         act(find("approval"), "approvals/" + approval.id, { answer: answer, pin: pin }, said);

@@ -38,7 +38,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
 from credentials.cases import Kind
-from credentials.errors import CredentialError, NoCardError
+from credentials.errors import CredentialError, LifecycleError, NoCardError, RefusalError
 from credentials.model import Actor, Card, Holder, Status
 from web import card_compare, card_upgrade, card_view, pages
 from web.card_code import FreshCodes
@@ -174,10 +174,13 @@ class CardPages:
         if answer == "approve":
             pin = str(body.get("pin", ""))
             self._services.verifications.approve(session.holder, verification_id, pin)
-        elif answer in ("deny", "deny_freeze"):
-            self._services.verifications.deny(
-                session.holder, verification_id, freeze=answer == "deny_freeze"
-            )
+        elif answer == "deny":
+            self._services.verifications.deny(session.holder, verification_id)
+        elif answer == "deny_freeze":
+            try:
+                self._services.verifications.deny(session.holder, verification_id, freeze=True)
+            except RefusalError:  # it is over: the card is frozen all the same
+                self._stop(session)
         else:
             raise BadRequest
         return self.now(session)
@@ -185,9 +188,7 @@ class CardPages:
     def freeze(self, session: CardSession) -> Response:
         """Stop the card at once."""
         self.body()
-        card = self._card(session)
-        if card.status is not Status.FROZEN:
-            self._services.cards.freeze(card.credential_id, Actor("holder"), "holder")
+        self._stop(session)
         return self.now(session)
 
     def unfreeze(self, session: CardSession) -> Response:
@@ -227,6 +228,15 @@ class CardPages:
 
     def _words(self) -> card_view.Words:
         return card_view.Words(self._services.texts, pages.language())
+
+    def _stop(self, session: CardSession) -> None:
+        """Freeze the card; one that is frozen is so, and what confirms it is asked again."""
+        card = self._card(session)
+        try:
+            self._services.cards.freeze(card.credential_id, Actor("holder"), "holder")
+        except LifecycleError as error:
+            if error.details.get("status") != Status.FROZEN:
+                raise
 
     def _card(self, session: CardSession) -> Card:
         card = self._services.cards.of(session.holder)

@@ -35,7 +35,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
-from credentials.errors import CredentialError, RefusalError
+from credentials.errors import CredentialError, LifecycleError, RefusalError
 from credentials.model import Actor, Card, Holder, Status
 from credentials.store import Store
 from web import mini_bodies as bodies
@@ -209,10 +209,13 @@ class MiniProgramViews:
         asked = _read(bodies.Answer)
         if asked.answer == "approve":
             self.services.verifications.approve(holder, verification_id, asked.pin)
+        elif asked.answer == "deny":
+            self.services.verifications.deny(holder, verification_id)
         else:
-            self.services.verifications.deny(
-                holder, verification_id, freeze=asked.answer == "deny_freeze"
-            )
+            try:
+                self.services.verifications.deny(holder, verification_id, freeze=True)
+            except RefusalError:  # it is over: the card is frozen all the same
+                self._stop(holder)
         return self.card(holder)
 
     def history(self, holder: Holder) -> Response:
@@ -223,9 +226,7 @@ class MiniProgramViews:
 
     def freeze(self, holder: Holder) -> Response:
         """Stop the card at once."""
-        card = self._card(holder)
-        if card.status is not Status.FROZEN:
-            self.services.cards.freeze(card.credential_id, BY_HOLDER, "holder")
+        self._stop(holder)
         return self.card(holder)
 
     def unfreeze(self, holder: Holder) -> Response:
@@ -274,6 +275,15 @@ class MiniProgramViews:
         body = {**answer.get_json(), **said, **_helpful(error.details)}
         answer.set_data(json.dumps(body, ensure_ascii=False))
         return answer
+
+    def _stop(self, holder: Holder) -> None:
+        """Freeze the card; one that is frozen is so, and what confirms it is asked again."""
+        card = self._card(holder)
+        try:
+            self.services.cards.freeze(card.credential_id, BY_HOLDER, "holder")
+        except LifecycleError as error:
+            if error.details.get("status") != Status.FROZEN:
+                raise
 
     def _card(self, holder: Holder) -> Card:
         card = self.services.cards.of(holder)

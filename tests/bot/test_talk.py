@@ -10,6 +10,7 @@ import redis
 from bot.conversations import BusyError
 from bot.talk import Talk
 from credentials.model import Actor
+from credentials.store import verification_key
 from handlers import facing
 from handlers.dialog import DIALOG
 from handlers.steps import Ask, Outcome, Task, Work, outcomes
@@ -471,6 +472,51 @@ class TestApproval:
         card = world.services.cards.of(asked.holder)
         assert card is not None
         assert card.status == "frozen"
+
+    def card_status(self, world: World, phone: Phone) -> str:
+        card = world.services.cards.of(phone.holder)
+        assert card is not None
+        return str(card.status)
+
+    def test_a_freezing_is_done_though_the_minute_is_over(self, world: World, asked: Phone) -> None:
+        key = verification_key(self.made.verification_id)
+        world.database.hincrby(key, "ex", -61_000_000)
+        told = asked.say("拒绝并冻结")
+        assert "已冻结" in told
+        assert "那次核验已经结束" in told
+        assert self.card_status(world, asked) == "frozen"
+        assert "已经是冻结" in asked.say("拒绝并冻结")
+
+    def test_a_freezing_is_done_though_a_newer_scan_was_accepted(
+        self, world: World, asked: Phone
+    ) -> None:
+        code = world.services.cards.mint(asked.holder).code
+        world.services.verifications.verify(self.verifier, "前台", code, "internet_cafe")
+        assert "那次核验已经结束" in asked.say("拒绝并冻结")
+        assert self.card_status(world, asked) == "frozen"
+
+    def test_a_freezing_is_done_though_the_request_was_approved(
+        self, world: World, asked: Phone
+    ) -> None:
+        asked.hears()
+        asked.say("批准")
+        assert "无法收回" in asked.say("deny and freeze")
+        assert self.card_status(world, asked) == "frozen"
+
+    def test_a_freezing_of_a_card_that_has_ended(self, world: World, asked: Phone) -> None:
+        card = world.services.cards.of(asked.holder)
+        assert card is not None
+        world.services.cards.revoke(card.credential_id, Actor("operator"))
+        assert "已失效" in asked.say("拒绝并冻结")
+
+    def test_a_denial_alone_freezes_nothing(self, world: World, asked: Phone) -> None:
+        key = verification_key(self.made.verification_id)
+        world.database.hincrby(key, "ex", -61_000_000)
+        assert "没有等待" in asked.say("拒绝")
+        assert self.card_status(world, asked) == "active"
+
+    def test_nothing_to_freeze(self, phone: Phone) -> None:
+        assert "还没有证件" in phone.say("拒绝并冻结")
 
     @pytest.mark.parametrize("word", ["好的", "是", "ok", "1"])
     def test_what_only_sounds_like_it_approves_nothing(

@@ -360,6 +360,16 @@ def test_a_hotel_asks_and_the_holder_answers(small: Small, bank: Software) -> No
     assert small.card()["status"] == "frozen"
 
 
+@pytest.mark.parametrize("before", ["approve", "deny", "deny_freeze"])
+def test_a_freezing_is_done_though_the_request_is_over(
+    small: Small, bank: Software, before: str
+) -> None:
+    asked = bank.scan(small.sends("code").get_json()["code"], "hotel").get_json()
+    path = f"approvals/{asked['verification_id']}"
+    small.sends(path, answer=before)
+    assert small.sends(path, answer="deny_freeze").get_json()["status"] == "frozen"
+
+
 def test_nobody_answers_for_another(office: Office, small: Small, browser: FlaskClient) -> None:
     other = Small(browser, office.phone(2).holder.openid)
     hotel = office.software("hotel", name="Hotel")

@@ -237,6 +237,27 @@ def test_a_denial_tells_nothing_and_can_freeze(phone: Phone, desk: Desk) -> None
     assert "Denied" in answer.get_json()["uses"]
 
 
+@pytest.mark.parametrize("before", ["approve", "deny", "deny_freeze"])
+def test_a_freezing_is_done_though_the_request_is_over(
+    phone: Phone, desk: Desk, before: str
+) -> None:
+    phone.opens_card()
+    path = f"approvals/{desk.scans(phone.shows(), 'hotel').verification_id}"
+    phone.presses(path, {"answer": before})
+    answer = phone.presses(path, {"answer": "deny_freeze"})
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "frozen")
+
+
+def test_nobody_freezes_anothers_card(phone: Phone, stranger: Phone, desk: Desk) -> None:
+    phone.opens_card()
+    stranger.opens_card()
+    scan = desk.scans(phone.shows(), "hotel")
+    path = f"approvals/{scan.verification_id}"
+    assert stranger.presses(path, {"answer": "deny_freeze"}).get_json()["status"] == "frozen"
+    assert phone.state()["usable"]
+    assert desk.looks(scan.verification_id).state is State.AWAITING_HOLDER
+
+
 def test_an_answer_is_given_once(phone: Phone, desk: Desk) -> None:
     phone.opens_card()
     path = f"approvals/{desk.scans(phone.shows(), 'hotel').verification_id}"
