@@ -51,7 +51,7 @@ UNAVAILABLE: Final = Outcome("unavailable")
 IN_REVIEW: Final = frozenset({"in_review", "upgrade_in_review"})
 TOLD_WORKS: Final = (FACE_WORKS | IN_REVIEW) - {"card_photo"}  # on the page, too
 ERASED: Final = "chat.delete.erased"
-HEARD_IN_HELP: Final = frozenset({"freeze", "approve", "deny", "deny_and_freeze"})
+HEARD_IN_HELP: Final = frozenset({"freeze", "not_me", "approve", "deny", "deny_and_freeze"})
 """What a person's word still does while an operator has the talk: what cannot wait."""
 
 log = structlog.get_logger(__name__)

@@ -51,6 +51,17 @@ class TestNotMe:
         last = world.services.cards.history(case.credential_id, 1)[0]
         assert last.detail["reason"] == f"not_me:{verification_id}"
 
+    def test_while_an_operator_has_the_talk(self, world: World, phone: Phone) -> None:
+        phone.enrols(world.register(), selfie())
+        scan(world, phone)
+        phone.hears()
+        until = world.clock() + 3600
+        world.conversations.change(phone.holder, helper="anna", helped_until=until)
+        assert phone.say("你好") == ""
+        assert "已冻结" in phone.say("不是我")
+        assert status(world, phone) is Status.FROZEN
+        assert world.conversations.look(phone.holder).helper == "anna"
+
     def test_said_twice_is_one_case(self, world: World, phone: Phone) -> None:
         phone.enrols(world.register(), selfie())
         scan(world, phone)
