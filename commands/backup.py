@@ -37,16 +37,20 @@ SAID = {
 }
 _STOPPED = re.compile(
     r"\bevent=card_stopped\b.*\bcredential_id=(?P<credential_id>[0-9a-f]{16}) .*?"
-    r"\bstatus=(?P<status>\w+)"
+    r"\bstatus=(?P<status>\w+)(?: by=(?P<by>\w+))?"
 )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Stop:
-    """A card that was stopped after the backup: `status` is what it came to."""
+    """A card that was stopped after the backup.
+
+    `status` is what it came to, `by` the kind of actor who stopped it, where the log says so.
+    """
 
     credential_id: str
     status: str
+    by: str | None = None
 
 
 @click.command("backup")
@@ -148,7 +152,9 @@ def stop_again(services: Services, stops: Iterable[Stop]) -> int:
                 Transcripts(services.redis, services.sealer).forget(holder)
             else:
                 act = acts.get(stop.status, cards.revoke)
-                act(stop.credential_id, CLERK, "restored")
+                # Whose freeze it was says who may undo it.
+                by = stop.by if stop.by in {"holder", "system"} else CLERK.kind
+                act(stop.credential_id, Actor(by, CLERK.name), "restored")
             stopped += 1
     return stopped
 

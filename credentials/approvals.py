@@ -144,7 +144,7 @@ class Approvals:
         if not told[0]:
             _log.warning("answer not passed on", verification=verification_id)
         if freeze:
-            self._store.confirm(credential_id, detail.decode())
+            self._store.confirm(credential_id, detail.decode(), "holder")
 
     def _check_holds(self, holder: Holder, asked: Mapping[str, bytes]) -> None:
         """Whether the verification is of the card that the account holds."""

@@ -172,6 +172,9 @@ class Cards:
     def freeze(self, credential_id: str, actor: Actor, reason: str = "") -> Card:
         """Stop a card until it is unfrozen; a disclosure that waits is refused.
 
+        Who froze it is kept. A freeze at the authority's word takes the place of the holder's, an
+        operator's that of both.
+
         Raises:
             LifecycleError: when no arrow leads there; `details["status"]` is where it stands.
             NoCardError: when there is no such credential.
@@ -179,7 +182,11 @@ class Cards:
         return self._change(credential_id, Status.FROZEN, "frozen", actor, reason)
 
     def unfreeze(self, credential_id: str, actor: Actor, reason: str = "") -> Card:
-        """Let a frozen card be used again; raises as `freeze`."""
+        """Let a frozen card be used again; raises as `freeze`.
+
+        Holders undo their own freeze only, operators any: else whoever has the account in hand
+        would undo what was done to stop them. LifecycleError frozen_by_issuer says so.
+        """
         return self._change(
             credential_id, Status.ACTIVE, "unfrozen", actor, reason, sources=(Status.FROZEN,)
         )
@@ -278,7 +285,7 @@ class Cards:
             self._issuing.forget_face(known)  # now, while it is known whose it is
         if glance.record:  # a call that is repeated promises no more than the first one could
             status = self._store.glance(credential_id).record["s"].decode()
-            self._store.confirm(credential_id, status, ERASED)
+            self._store.confirm(credential_id, status, actor.kind, ERASED)
         if known is not None:
             self._issuing.give_up(credential_id, known)
         self._store.drop(pin_key(credential_id), upgrade_key(credential_id))
@@ -336,10 +343,12 @@ class Cards:
             raise NoCardError
         answer = self._move(credential_id, kind, actor, reason, to=there, sources=sources)
         if there is not Status.ACTIVE and answer[1] == there.encode():
-            self._store.confirm(credential_id, there)
+            self._store.confirm(credential_id, there, actor.kind)
         if answer[0] != b"ok":
             if not answer[1]:
                 raise NoCardError
+            if len(answer) > 2:  # by whom it is frozen: not for this actor to undo
+                raise LifecycleError("frozen_by_issuer", status=answer[1].decode())
             raise LifecycleError(status=answer[1].decode())
         card = self.get(credential_id)
         if card is None:
@@ -376,6 +385,7 @@ class Cards:
                 to or "",
                 ",".join(allowed),
                 "erase" if erase else "",
+                actor.kind,
             ),
         )
         return answer

@@ -33,7 +33,10 @@ class NoCardError(CredentialError):
 
 
 class LifecycleError(CredentialError):
-    """A change that the lifecycle has no arrow for; `details["status"]` is where it stands."""
+    """A change that the lifecycle has no arrow for; `details["status"]` is where it stands.
+
+    wrong_status; frozen_by_issuer, which a holder does not undo.
+    """
 
     code = "wrong_status"
 

@@ -195,6 +195,6 @@ class Issuing:
                 place.head,
                 due_key(credential_id),
             ),
-            (*self.audit.chain(place), credential_id, *entry, there, here, ""),
+            (*self.audit.chain(place), credential_id, *entry, there, here, "", "system"),
         )
         return bool(answer[0] == b"ok")

@@ -1,4 +1,7 @@
-"""The life of a credential: `pending → active ⇄ frozen → revoked | expired`, as data."""
+"""The life of a credential: `pending → active ⇄ frozen → revoked | expired`, as data.
+
+A freeze may pass from the holder to the issuer while the status stays (scripts/transition.lua).
+"""
 
 from __future__ import annotations
 

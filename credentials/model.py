@@ -89,7 +89,8 @@ class Actor:
 class Card:
     """What a holder, or an operator, may see of a credential at a glance.
 
-    `change` grows with every change of the record; a page asks again with it.
+    `change` grows with every change of the record; a page asks again with it. `frozen_by` is the
+    kind of the actor who froze it, "" while it is not frozen.
     """
 
     credential_id: str
@@ -101,6 +102,12 @@ class Card:
     issued_at: float
     valid_until: datetime.date | None
     change: int
+    frozen_by: str = ""
+
+    @property
+    def frozen_by_issuer(self) -> bool:
+        """Whether it is frozen, and not by the holder, who therefore cannot unfreeze it."""
+        return self.status is Status.FROZEN and self.frozen_by != "holder"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -172,4 +172,5 @@ def card(sealer: Sealer, credential_id: str, fields: Mapping[str, bytes], now: i
         issued_at=float(fields["t"]),
         valid_until=known.valid_until if known else None,
         change=int(fields["n"]),
+        frozen_by=fields.get("b", b"").decode() if status is Status.FROZEN else "",
     )

@@ -7,7 +7,7 @@
 - **Another name, another physical card**: what the authority says at a re-check is taken over.
   A new name or a new end means a new physical card, so the level falls back as well. The
   authority compares names and tells none: a holder whose name it no longer confirms has the card
-  frozen and is asked for the new one.
+  frozen and is asked for the new one. Once it confirms a name, the holder may unfreeze.
 - **Death or cancellation** by the authority's word revokes.
 
 The sealed data is replaced only if it is still what the new one was made from (scripts/rebind.lua),
@@ -226,7 +226,7 @@ class Renewals:
             known = record.unseal(self._sealer, credential_id, sealed)
             portrait = pictures.portrait(person.portrait)
             fields = self._differences(credential_id, known, person, portrait)
-            if not fields:
+            if not fields and glance.record.get("b") != b"system":
                 return Recheck(Finding.SAME)
             entry = self._audit.entry(credential_id, "refreshed", f=",".join(fields))
             anew = record.seal(self._sealer, credential_id, known.holder, person, known.consents)
@@ -235,7 +235,7 @@ class Renewals:
                 falls=bool(NEW_CARD_FIELDS & set(fields)), used_up=False,
             )  # fmt: skip
             if answer[0] == b"ok":
-                return Recheck(Finding.CHANGED, fields)
+                return Recheck(Finding.CHANGED if fields else Finding.SAME, fields)
             if answer[1] != b"changed":
                 return Recheck(Finding.OVER)
         raise UnavailableError(what="record", why="busy")

@@ -29,7 +29,8 @@ script touches. Redis 6.2 commands only; every key of a script is named to Redis
 
 Record: s status, l level, t issued (s), x valid until (s), n change counter, a time of the last
 accepted code (µs), g number of its last log entry, w waiting verification, f verification whose
-face comparison the page shows, e sealed data.
+face comparison the page shows, b by whom it is frozen (holder, system, operator; only while it is),
+e sealed data.
 Verification: st state, at decided (µs), ex waits until (µs), nu number, lv level, c cid,
 vr verifier's id, vn its name, dk desk, pu purpose, fi fields, pn 1 if the holder's PIN is asked.
 
@@ -217,11 +218,11 @@ class Store:
         with guard():
             self._lines.ask(("XADD", stream, "MAXLEN", "~", most, "*", field, value))
 
-    def confirm(self, credential_id: str, status: str, word: str = "") -> None:
+    def confirm(self, credential_id: str, status: str, by: str, word: str = "") -> None:
         """Wait until what stops a card would outlive the server that it was written to.
 
-        It is said in the log, too, as the status or as another word for what was done: from there
-        a restored backup learns of it (commands/backup.py).
+        It is said in the log, too, as the status or as another word for what was done, with whose
+        act it is (an actor's kind): from there a restored backup learns of it (commands/backup.py).
         A server alone has nothing to wait for. In a cluster a replica must say that it has the
         record with this status: the one server that has it could die, and the replica that takes
         its place would let the card be used again.
@@ -230,7 +231,8 @@ class Store:
             UnavailableError: when no replica says so; what was written is in force all the same,
                 and confirmed by the same call again.
         """
-        _log.warning("card_stopped", credential_id=credential_id, status=word or str(status))
+        said = word or str(status)
+        _log.warning("card_stopped", credential_id=credential_id, status=said, by=by)
         if not self.together:
             source, _ = _script("confirm")
             replicas.confirm(cast("Any", self.redis), source, record_key(credential_id), status)

@@ -286,6 +286,7 @@ DIALOG: Final = Dialog(
             leads={
                 "active": back("chat.card", errand="draw_card"),
                 "frozen": back("chat.card.frozen"),
+                "held": back("chat.card.held"),
                 "ended": back("chat.card.ended"),
                 "none": back("chat.card.none"),
             },
@@ -303,6 +304,7 @@ DIALOG: Final = Dialog(
             leads={
                 "frozen": back("chat.freeze"),
                 "already": back("chat.freeze.already"),
+                "held": back("chat.card.held"),
                 "ended": back("chat.card.ended"),
                 "none": back("chat.card.none"),
             },
@@ -312,6 +314,7 @@ DIALOG: Final = Dialog(
             leads={
                 "active": back("chat.unfreeze"),
                 "already": back("chat.unfreeze.already"),
+                "held": back("chat.card.held"),
                 "ended": back("chat.card.ended"),
                 "none": back("chat.card.none"),
             },
@@ -324,6 +327,7 @@ DIALOG: Final = Dialog(
                 "waiting": back("upgrade.waiting"),
                 "upgraded": back("chat.upgrade.already"),
                 "frozen": back("chat.card.frozen"),
+                "held": back("chat.card.held"),
                 "ended": back("chat.card.ended"),
                 "none": back("chat.card.none"),
                 "cooling": back("upgrade.cooling"),
@@ -335,6 +339,7 @@ DIALOG: Final = Dialog(
                 "begun": to("upgrade_face_check", "upgrade.pin_begun"),
                 "light": back("upgrade.pin_light"),
                 "frozen": back("chat.card.frozen"),
+                "held": back("chat.card.held"),
                 "ended": back("chat.card.ended"),
                 "none": back("chat.card.none"),
                 "cooling": back("upgrade.cooling"),
@@ -502,6 +507,7 @@ DIALOG: Final = Dialog(
                 "denied": back("chat.approval.denied_and_frozen"),
                 "frozen": back("chat.approval.frozen"),
                 "already": back("chat.freeze.already"),
+                "held": back("chat.card.held"),
                 "ended": back("chat.card.ended"),
                 "none": back("chat.card.none"),
             },

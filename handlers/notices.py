@@ -24,7 +24,8 @@ def draw_card(task: Task) -> tuple[Reply, ...]:
     except UnavailableError:
         raise
     except CredentialError as error:
-        key = "chat.card.frozen" if error.code == "frozen" else "chat.card.ended"
+        frozen = "chat.card.held" if card.frozen_by_issuer else "chat.card.frozen"
+        key = frozen if error.code == "frozen" else "chat.card.ended"
         return (Say(say(task.language, key, link=_link(task))),)
     picture = card_picture(card, code.address, language=task.language)
     return (Picture(picture, say(task.language, "chat.card.instead", link=_link(task))),)

@@ -17,7 +17,7 @@ from handlers.steps import Outcome, Task, outcomes
 PIN: Final = "pin"
 
 
-@outcomes("begun", "waiting", "upgraded", "frozen", "ended", "none", "cooling")
+@outcomes("begun", "waiting", "upgraded", "frozen", "held", "ended", "none", "cooling")
 def begin_upgrade(task: Task) -> Outcome:
     """Begin an upgrade, or go on with it: a binding code for the terminal, then the face."""
     stopped = _stopped(task)
@@ -39,7 +39,7 @@ def begin_upgrade(task: Task) -> Outcome:
     return Outcome("begun", _given(known, "upgrade"), values)
 
 
-@outcomes("begun", "light", "frozen", "ended", "none", "cooling")
+@outcomes("begun", "light", "frozen", "held", "ended", "none", "cooling")
 def begin_pin(task: Task) -> Outcome:
     """A PIN that was forgotten, locked or never set: the face is looked at first."""
     stopped = _stopped(task)
@@ -149,7 +149,8 @@ def _stopped(task: Task) -> Outcome | None:
     if card is None:
         return Outcome("none")
     if card.status is Status.FROZEN:
-        return Outcome("frozen", values={"link": task.card_page})
+        frozen = "held" if card.frozen_by_issuer else "frozen"
+        return Outcome(frozen, values={"link": task.card_page})
     if card.status is not Status.ACTIVE:
         return Outcome("ended", values={"link": task.card_page})
     allowance = task.services.limits.look("face", task.holder.tag, FACE_ATTEMPTS)

@@ -17,7 +17,7 @@ INNER_KINDS: Final = frozenset({"activated", "abandoned"})
 BY_HOLDER: Final = Actor("holder")
 
 
-@outcomes("active", "frozen", "ended", "none")
+@outcomes("active", "frozen", "held", "ended", "none")
 def find_card(task: Task) -> Outcome:
     """How the person's card stands."""
     card = task.services.cards.of(task.holder)
@@ -25,7 +25,7 @@ def find_card(task: Task) -> Outcome:
     if card is None:
         return Outcome("none")
     if card.status is Status.FROZEN:
-        return Outcome("frozen", values=link)
+        return Outcome("held" if card.frozen_by_issuer else "frozen", values=link)
     return Outcome("active" if card.status is Status.ACTIVE else "ended", values=link)
 
 
@@ -43,7 +43,7 @@ def list_uses(task: Task) -> Outcome:
     return Outcome("used", values={"lines": lines, "link": task.card_page})
 
 
-@outcomes("frozen", "already", "ended", "none")
+@outcomes("frozen", "already", "held", "ended", "none")
 def freeze_card(task: Task) -> Outcome:
     """Freeze the card at once."""
     card = task.services.cards.of(task.holder)
@@ -52,19 +52,23 @@ def freeze_card(task: Task) -> Outcome:
     try:
         task.services.cards.freeze(card.credential_id, BY_HOLDER)
     except LifecycleError as error:
+        if card.frozen_by_issuer:
+            return Outcome("held")
         return Outcome("already" if error.details.get("status") == Status.FROZEN else "ended")
     return Outcome("frozen")
 
 
-@outcomes("active", "already", "ended", "none")
+@outcomes("active", "already", "held", "ended", "none")
 def unfreeze_card(task: Task) -> Outcome:
-    """Make a frozen card work again."""
+    """Make a card that its holder froze work again."""
     card = task.services.cards.of(task.holder)
     if card is None:
         return Outcome("none")
     try:
         task.services.cards.unfreeze(card.credential_id, BY_HOLDER)
     except LifecycleError as error:
+        if error.code == "frozen_by_issuer":
+            return Outcome("held")
         return Outcome("already" if error.details.get("status") == Status.ACTIVE else "ended")
     return Outcome("active")
 
@@ -123,7 +127,7 @@ def deny(task: Task) -> Outcome:
     return _deny(task, freeze=False)
 
 
-@outcomes("denied", "frozen", "already", "ended", "none")
+@outcomes("denied", "frozen", "already", "held", "ended", "none")
 def deny_and_freeze(task: Task) -> Outcome:
     """Refuse the disclosure that waits, and freeze the card; if that is over, freeze it still."""
     denied = _deny(task, freeze=True)

@@ -244,7 +244,7 @@
     find("pass").hidden = !next.usable;
     find("freeze").hidden = !next.usable;
     document.querySelectorAll(".stopped").forEach((part) => {
-      part.hidden = part.dataset.status !== next.status;
+      part.hidden = part.dataset.status !== next.stopped;
     });
     if (before !== next.status) {
       announce(words[next.usable ? "card.said.unfrozen" : "card.said.frozen"]);

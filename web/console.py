@@ -319,9 +319,16 @@ def _card_page(
         status=status,
         card=found,
         error=error,
-        actions=[name for name in OPEN_TO.get(found.status, ()) if allowed(ACTIONS[name])],
+        actions=[name for name in _open_to(found) if allowed(ACTIONS[name])],
         history=shown.history(history, services.texts, pages.language()),
     )
+
+
+def _open_to(card: Card) -> tuple[str, ...]:
+    """What may be done to a card: also freezing one that its holder, or the authority, froze."""
+    if card.status is Status.FROZEN and card.frozen_by in {"holder", "system"}:
+        return ("freeze", *OPEN_TO[Status.FROZEN])
+    return OPEN_TO.get(card.status, ())
 
 
 def _find(services: Services, query: str) -> tuple[str, Card | None]:

@@ -64,7 +64,7 @@ _COUNTER = re.compile(r"[0-9]{1,18}")
 View = Callable[..., Response]
 SESSION_ENDED = 401
 ENROL = "enrol"
-BEGINS_WITH = ("change", "status", "usable", "approval", "compare", "last")
+BEGINS_WITH = ("change", "status", "stopped", "usable", "approval", "compare", "last")
 
 
 class CardPages:
@@ -269,6 +269,7 @@ class CardPages:
         return {
             "change": state.change,
             "status": state.card.status.value,
+            "stopped": "held" if state.card.frozen_by_issuer else state.card.status.value,
             "usable": state.card.status is Status.ACTIVE,
             "level": state.card.level.value,
             "card": render_template("card/_card.html", card=card_view.card(state.card, words)),

@@ -85,6 +85,7 @@ class State(pydantic.BaseModel):
 
     change: int = pydantic.Field(description="Ask `/mini/state` again with it.")
     status: Literal["active", "frozen", "revoked", "expired"]
+    can_unfreeze: bool = pydantic.Field(description="Whether the holder may: not what we froze.")
     level: Literal["light", "upgraded"]
     name_masked: str
     id_number_masked: str

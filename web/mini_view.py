@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from credentials.model import Card, Holder, Level, Use
+from credentials.model import Card, Holder, Level, Status, Use
 from credentials.upgrade import BINDINGS
 from web import card_view
 
@@ -21,6 +21,7 @@ def state(services: Services, holder: Holder, language: str) -> dict[str, object
     return {
         "change": seen.change,
         "status": card.status.value,
+        "can_unfreeze": card.status is Status.FROZEN and not card.frozen_by_issuer,
         "level": card.level.value,
         "name_masked": card.name_masked,
         "id_number_masked": card.id_number_masked,

@@ -66,6 +66,7 @@ STATUS_OF_CODE = {
     "fingerprint_refused": 422,
     "pin_locked": 423,
     "frozen": 423,
+    "frozen_by_issuer": 423,
     "revoked": 423,
     "too_many_requests": 429,
     "unavailable": 503,

@@ -45,7 +45,7 @@ local seq = append(chain, text(now), ARGV[4], record[4], ARGV[5], ARGV[6])
 if ARGV[9] ~= '' then
   seq = append(chain, text(now), ARGV[4], seq, ARGV[9], ARGV[10])
   status = 'frozen'
-  redis.call('HSET', KEYS[1], 's', status)
+  redis.call('HSET', KEYS[1], 's', status, 'b', 'holder')
 end
 redis.call('HSET', KEYS[1], 'g', seq)
 redis.call('HINCRBY', KEYS[1], 'n', 1)

@@ -38,6 +38,7 @@ const WORDS = {
   mini_history: ["使用记录", "History"],
   mini_freeze: ["冻结证件", "Freeze the card"],
   mini_unfreeze: ["解冻", "Unfreeze"],
+  mini_held: ["证件由我们冻结，只有工作人员能解冻。请在聊天中发送“人工”。", "We froze this card, and only our staff can unfreeze it. Send “human” in the chat."],
   mini_no_card: ["还没有证件，请先在对话中发送“申请”。", "No card yet: send “apply” in the chat first."],
   mini_nobody: ["请从手机里打开小程序。", "Open the mini-program from a phone."],
 };

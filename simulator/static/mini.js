@@ -88,7 +88,8 @@ async function refresh() {
   content.replaceChildren(
     el("section", {}, el("h2", {}, word("mini_card")), el("p", {}, `${state.name_masked} · ${state.id_number_masked}`),
       el("p", { class: "hint" }, word(`mini_${state.level}`)),
-      state.status === "frozen" ? button("second", "mini_unfreeze", () => act(() => product("POST", "/mini/unfreeze", {}))) : button("second", "mini_freeze", () => act(() => product("POST", "/mini/freeze", {})))),
+      state.can_unfreeze ? button("second", "mini_unfreeze", () => act(() => product("POST", "/mini/unfreeze", {})))
+        : state.status === "frozen" ? el("p", {}, word("mini_held")) : button("second", "mini_freeze", () => act(() => product("POST", "/mini/freeze", {})))),
     ...(state.approval ? [approval()] : []),
     ...(state.level === "light" && state.status === "active" ? [upgrade()] : []),
     el("section", {}, el("h2", {}, word("mini_history")), el("ul", { class: "state" }, ...uses.map((use) => el("li", {}, el("span", {}, [use.verifier, use.what].filter(Boolean).join(" · ")), el("time", { class: "no" }, new Date(use.at * 1000).toLocaleTimeString(chinese ? "zh-CN" : "en", { hour: "2-digit", minute: "2-digit" })))))));

@@ -9,7 +9,7 @@ import redis
 
 from bot.conversations import BusyError
 from bot.talk import Talk
-from credentials.model import Actor
+from credentials.model import Actor, Status
 from credentials.store import verification_key
 from handlers import facing
 from handlers.dialog import DIALOG
@@ -391,6 +391,24 @@ class TestCard:
         assert "已冻结" in holder.say("我的证件")
         assert holder.hears() == ""
         assert "恢复使用" in holder.say("解冻")
+        assert "没有冻结" in holder.say("解冻")
+
+    @pytest.mark.parametrize("by", ["operator", "system"])
+    def test_what_the_issuer_froze_the_holder_does_not_unfreeze(
+        self, world: World, holder: Phone, by: str
+    ) -> None:
+        cards = world.services.cards
+        card = cards.of(holder.holder)
+        assert card is not None
+        cards.freeze(card.credential_id, Actor(by, "wang"), "reported stolen")
+        for word in ("解冻", "冻结", "拒绝并冻结", "我的证件", "升级", "PIN", "unfreeze"):
+            told = holder.say(word)
+            assert "人工" in told
+            assert "解冻”" not in told
+        kept = cards.of(holder.holder)
+        assert kept is not None
+        assert kept.status is Status.FROZEN
+        cards.unfreeze(card.credential_id, Actor("operator", "wang"), "it was a mistake")
         assert "没有冻结" in holder.say("解冻")
 
     def test_history_and_receipt(self, world: World, holder: Phone) -> None:

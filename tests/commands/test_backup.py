@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+import structlog.testing
 from click.testing import CliRunner
 
 from bot.transcripts import Transcripts
@@ -24,7 +25,7 @@ from credentials.authority import HttpAuthority
 from credentials.backup import BackupError
 from credentials.connection import connect
 from credentials.errors import UnavailableError
-from credentials.model import State, Status
+from credentials.model import Actor, State, Status
 from credentials.services import Services, build
 from credentials.store import card_key, portrait_key
 from tests.commands.shell import APP, Shell
@@ -272,6 +273,23 @@ def test_what_was_archived_since_is_set_aside_and_the_audit_is_whole(
         assert "each in its place" in shell.runs("audit", "verify")
         assert number in shell.runs("audit", "archive", "--all")
     assert "as it was signed" in shell.runs("audit", "check", str(aside / "000002.jsonl"))
+
+
+def test_who_froze_a_card_is_in_the_log_and_put_back_from_it(house: House) -> None:
+    issuer = house.issuer
+    services = house.services()
+    phones = [issuer.phone(number) for number in (1, 2, 3)]
+    house.saves()
+    with structlog.testing.capture_logs() as said:
+        for phone, by in zip(phones, ("holder", "operator", "system"), strict=True):
+            issuer.cards.freeze(phone.credential_id, Actor(by, "x"))
+    written = structlog.processors.LogfmtRenderer(key_order=("event",))
+    lines = [str(written(None, "", entry)) for entry in said]
+    house.restores(replace=True)
+    assert stop_again(services, stops_in(lines)) == 3
+    kept = [issuer.cards.get(phone.credential_id) for phone in phones]
+    assert [card.frozen_by for card in kept if card] == ["holder", "operator", "system"]
+    assert issuer.findings() == []
 
 
 def test_what_was_stopped_since_is_stopped_again(house: House) -> None:

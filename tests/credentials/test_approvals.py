@@ -87,6 +87,9 @@ def test_denied_and_frozen_in_one_step(phone: Phone, desk: Desk) -> None:
     phone.issuer.verifications.deny(phone.holder, answer.verification_id, freeze=True)
     assert desk.look(answer).state is State.DENIED
     assert phone.history()[:3] == ["frozen", "denied", "asked"]
+    card = phone.issuer.cards.of(phone.holder)
+    assert card is not None
+    assert card.frozen_by == "holder"
     assert desk.refused(phone.showed(0), "internet_cafe") == "frozen"
     assert phone.issuer.findings() == []
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from credentials.authority import EmbeddedRegistry
-from credentials.errors import CredentialError, NoCardError, UnavailableError
-from credentials.model import Holder, Level, Person, Status
+from credentials.errors import CredentialError, LifecycleError, NoCardError, UnavailableError
+from credentials.model import Actor, Holder, Level, Person, Status
 from credentials.renewal import Finding, Renewals, Tell
 from credentials.store import Argument, Store, card_key, pin_key, record_key
 from tests.credentials.issuer import CONSENTS, HOLDER, Issuer, Phone, person, refusal
@@ -277,6 +277,63 @@ def test_sync_finds_each(
     again = list(renewals.sync(rate=1000, pause=pauses.append))[-1]
     assert again.findings == {"renamed": 1, "same": 2}
     assert len(told) == 2  # nobody is told again
+
+
+def frozen_by(issuer: Issuer, phone: Phone) -> str:
+    card = issuer.cards.get(phone.credential_id)
+    assert card is not None
+    assert card.status is Status.FROZEN
+    return card.frozen_by
+
+
+@pytest.mark.parametrize("first", ["nobody", "holder", "operator"])
+def test_what_the_authority_froze_the_holder_unfreezes_with_the_new_name(
+    issuer: Issuer, renewals: Renewals, registry: EmbeddedRegistry, phone: Phone, first: str
+) -> None:
+    if first != "nobody":
+        issuer.cards.freeze(phone.credential_id, Actor(first))
+    registry.add(person(name="张无忌"))
+    assert renewals.recheck(phone.credential_id).finding is Finding.RENAMED
+    assert frozen_by(issuer, phone) == ("operator" if first == "operator" else "system")
+    assert refusal_of_unfreezing(phone) == "frozen_by_issuer"
+    assert renewals.recheck(phone.credential_id, name="李四").finding is Finding.RENAMED
+    assert refusal_of_unfreezing(phone) == "frozen_by_issuer"
+    found = renewals.recheck(phone.credential_id, name="张无忌")
+    assert (found.finding, found.fields) == (Finding.CHANGED, ("name",))
+    if first == "operator":
+        assert refusal_of_unfreezing(phone) == "frozen_by_issuer"
+    else:
+        assert phone.unfreeze().status is Status.ACTIVE
+    assert issuer.findings() == []
+
+
+def test_a_name_that_the_authority_confirms_after_all(
+    issuer: Issuer, renewals: Renewals, registry: EmbeddedRegistry, phone: Phone
+) -> None:
+    registry.add(person(name="张无忌"))
+    renewals.recheck(phone.credential_id)
+    registry.add(person())
+    renewals.recheck(phone.credential_id)  # the portrait was never kept for the other name
+    assert renewals.recheck(phone.credential_id).finding is Finding.SAME
+    assert frozen_by(issuer, phone) == "holder"
+    assert phone.unfreeze().status is Status.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("by", "then"), [("holder", "holder"), ("system", "holder"), ("operator", "operator")]
+)
+def test_a_move_takes_the_freeze_along(
+    issuer: Issuer, renewals: Renewals, phone: Phone, by: str, then: str
+) -> None:
+    issuer.cards.freeze(phone.credential_id, Actor(by))
+    renewals.move(NEW, person(), CONSENTS, evidence={})
+    assert frozen_by(issuer, phone) == then
+
+
+def refusal_of_unfreezing(phone: Phone) -> str:
+    with pytest.raises(LifecycleError) as caught:
+        phone.unfreeze()
+    return caught.value.code
 
 
 def test_an_authority_that_is_out_revokes_nobody(issuer: Issuer, phone: Phone) -> None:

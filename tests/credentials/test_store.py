@@ -32,7 +32,7 @@ class WatchedStore(Store):
         self.seen.append((name, tuple(keys)))
         return super().run(name, keys, args)
 
-    def confirm(self, credential_id: str, status: str, word: str = "") -> None:
+    def confirm(self, credential_id: str, status: str, by: str, word: str = "") -> None:
         """There is no replica here to ask."""
 
 

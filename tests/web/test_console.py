@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from credentials.model import Holder, Status
+from credentials.errors import LifecycleError
+from credentials.model import Actor, Holder, Status
 from tests.credentials.issuer import CONSENTS, id_number, person
 from tests.web.office import Office, Person, Phone, Software, outcome
 
@@ -246,6 +247,18 @@ class TestActing:
         page = reviewer.see(path).text
         assert "Operator rita" in page
         assert REASON in page
+
+    def test_a_freeze_of_the_holders_is_taken_over(self, office: Office, phone: Phone) -> None:
+        cards = office.services.cards
+        cards.freeze(phone.credential_id, Actor("holder"))
+        reviewer = office.operator("reviewer", "rita").sign_in()
+        path = f"/console/cards/{phone.credential_id}"
+        assert "The holder froze this card" in reviewer.see(path).text
+        assert reviewer.fill(f"{path}/freeze", at=path, reason=REASON).status_code == 303
+        with pytest.raises(LifecycleError, match="frozen_by_issuer"):
+            cards.unfreeze(phone.credential_id, Actor("holder"))
+        assert f"{path}/freeze" not in reviewer.see(path).text
+        assert reviewer.fill(f"{path}/unfreeze", at=path, reason=REASON).status_code == 303
 
     def test_an_admin_revokes(self, phone: Phone, admin: Person) -> None:
         path = f"/console/cards/{phone.credential_id}"

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from credentials.errors import RefusalError
-from credentials.model import Holder
+from credentials.model import Actor, Holder
 from credentials.services import Services
 from credentials.store import Store
 from settings import Settings
@@ -66,6 +66,7 @@ class Small:
     """A small application on somebody's phone."""
 
     def __init__(self, browser: FlaskClient, openid: str) -> None:
+        self.openid = openid
         self._browser = browser
         answer = browser.post("/mini/login", json={"js_code": f"code-of-{openid}"})
         assert answer.status_code == 200, answer.text
@@ -348,6 +349,23 @@ def test_freeze_and_unfreeze(small: Small) -> None:
     assert code_of(small.sends("code")) == (423, "frozen")
     assert code_of(small.sends("upgrade")) == (423, "frozen")
     assert small.sends("unfreeze").get_json()["status"] == "active"
+
+
+def test_what_the_issuer_froze_is_not_unfrozen_here(office: Office, small: Small) -> None:
+    small.sends("freeze")
+    assert small.card()["can_unfreeze"] is True
+    card = office.services.cards.of(Holder("wechat", small.openid))
+    assert card is not None
+    credential_id = card.credential_id
+    office.services.cards.freeze(credential_id, Actor("operator", "wang"), "reported stolen")
+    assert small.card()["can_unfreeze"] is False
+    answer = small.sends("unfreeze")
+    assert code_of(answer) == (423, "frozen_by_issuer")
+    assert "human" in answer.get_json()["detail"]
+    small.sends("freeze")
+    assert code_of(small.sends("unfreeze")) == (423, "frozen_by_issuer")
+    office.services.cards.unfreeze(credential_id, Actor("operator", "wang"), "it was a mistake")
+    assert (small.card()["status"], small.card()["can_unfreeze"]) == ("active", False)
 
 
 def test_a_hotel_asks_and_the_holder_answers(small: Small, bank: Software) -> None:

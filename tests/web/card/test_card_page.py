@@ -214,6 +214,8 @@ def test_frozen_elsewhere_the_code_leaves_the_glass(still: Page, services: Servi
     still.clock.run_for(SOON)
     expect(still.locator("#pass")).to_be_hidden()
     expect(still.locator(".card-status")).to_have_text("Frozen")
+    expect(still.get_by_text("only our staff can unfreeze it")).to_be_visible()
+    expect(still.locator("#unfreeze")).to_be_hidden()
 
 
 def test_what_was_said_before_the_card_was_frozen_is_not_shown_after(

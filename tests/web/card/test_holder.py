@@ -319,6 +319,21 @@ def test_this_was_not_me_names_a_use_of_this_card(
     assert phone.state()["status"] == "active"
 
 
+def test_what_the_issuer_froze_is_not_unfrozen_here(phone: Phone, services: Services) -> None:
+    operator = Actor("operator", "ops")
+    services.cards.freeze(_credential(services), operator, "reported stolen")
+    phone.opens_card()
+    assert (phone.state()["status"], phone.state()["stopped"]) == ("frozen", "held")
+    assert phone.presses("freeze").status_code == 200
+    answer = phone.presses("unfreeze")
+    assert (answer.status_code, answer.get_json()["code"]) == (423, "frozen_by_issuer")
+    assert "human" in answer.get_json()["title"]
+    assert phone.state()["status"] == "frozen"
+    services.cards.unfreeze(_credential(services), operator, "it was a mistake")
+    assert phone.presses("freeze").get_json()["stopped"] == "frozen"
+    assert phone.presses("unfreeze").get_json()["usable"] is True
+
+
 def test_a_revoked_card_is_not_brought_back(phone: Phone, services: Services) -> None:
     services.cards.revoke(_credential(services), Actor("operator", "ops"), "died")
     phone.opens_card()
