@@ -325,6 +325,7 @@ DIALOG: Final = Dialog(
             leads={
                 "begun": to("upgrade_face_check", "upgrade.begun"),
                 "waiting": back("upgrade.waiting"),
+                "reviewing": back("upgrade.reviewing"),
                 "upgraded": back("chat.upgrade.already"),
                 "frozen": back("chat.card.frozen"),
                 "held": back("chat.card.held"),
@@ -337,6 +338,7 @@ DIALOG: Final = Dialog(
             does=upgrading.begin_pin,
             leads={
                 "begun": to("upgrade_face_check", "upgrade.pin_begun"),
+                "reviewing": back("upgrade.pin_reviewing"),
                 "light": back("upgrade.pin_light"),
                 "frozen": back("chat.card.frozen"),
                 "held": back("chat.card.held"),

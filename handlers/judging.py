@@ -218,9 +218,8 @@ def _judge(  # noqa: PLR0911 - one for each way it can end
     5. The face is kept among all faces, and is on nobody else's card; if it is, that is for
        reviewers. They are shown whose, whatever they are asked for.
     6. The conversation still waits for it: whoever cancelled meanwhile gets nothing of it.
-    7. What the face was looked at for is done.
-
-    Reviewers are asked under the same condition.
+    7. What the face was looked at for is done; or reviewers decide, which costs an attempt, too:
+       else a look-alike could try until one set of pictures is not doubtful any more.
     """
     comparison, template = judged.comparison, judged.template
     again = _sent_before(task, judged.sent)  # 1
@@ -243,12 +242,12 @@ def _judge(  # noqa: PLR0911 - one for each way it can end
     others = _others(task, person, template)  # 5
     if others and kind is None:
         kind = ReviewKind.DUPLICATE
-    if kind is not None:
-        return _review(task, person, judged, kind, others)
     if not task.wanted():  # 6
         return _unwanted(task, person)
+    if kind is not None:  # 7
+        return _review(task, person, judged, kind, others)
     evidence = {"distance": f"{comparison.distance:.3f}", "liveness": task.liveness}
-    return errand.proven(task, person, evidence)  # 7
+    return errand.proven(task, person, evidence)
 
 
 def _others(task: Task, person: Person, template: Template) -> list[str]:
@@ -312,6 +311,8 @@ def _missed(task: Task, person: Person, judged: Judged, why: Word) -> Outcome:
         again = why.key == "face.missed.reused"
         if right and judged.reason and judged.template is not None and not again:
             others = _others(task, person, judged.template)
+            if not task.wanted():
+                return _unwanted(task, person)
             return _review(task, person, judged, ReviewKind.LIVENESS, others)
         return _cooling(task)
     return Outcome("no_match", values={"left": left, "why": why})
@@ -339,9 +340,9 @@ def _unwanted(task: Task, person: Person) -> Outcome:
 def _review(
     task: Task, person: Person, judged: Judged, kind: ReviewKind, others: Sequence[str]
 ) -> Outcome:
-    """Put the pictures before reviewers."""
-    if not task.wanted():
-        return _unwanted(task, person)
+    """Put the pictures before reviewers. It costs an attempt, if what led here did not."""
+    if kind in {ReviewKind.DOUBTFUL, ReviewKind.DUPLICATE}:
+        _count(task)
     comparison = judged.comparison
     found = [task.services.cards.of_person(other) for other in others]
     images = {"portrait": pictures.portrait(person.portrait)}

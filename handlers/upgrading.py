@@ -8,6 +8,7 @@ from typing import Final
 from credentials.attestation import UpgradeError
 from credentials.errors import CredentialError, NoCardError, RefusalError, UnavailableError
 from credentials.model import Level, Person, Status
+from credentials.reviews import ReviewState
 from credentials.upgrade import BINDINGS, Identity
 from handlers import judging
 from handlers.judging import Errand
@@ -17,7 +18,9 @@ from handlers.steps import Outcome, Task, outcomes
 PIN: Final = "pin"
 
 
-@outcomes("begun", "waiting", "upgraded", "frozen", "held", "ended", "none", "cooling")
+@outcomes(
+    "begun", "waiting", "reviewing", "upgraded", "frozen", "held", "ended", "none", "cooling",
+)  # fmt: skip
 def begin_upgrade(task: Task) -> Outcome:
     """Begin an upgrade, or go on with it: a binding code for the terminal, then the face."""
     stopped = _stopped(task)
@@ -26,6 +29,9 @@ def begin_upgrade(task: Task) -> Outcome:
     known = task.services.upgrades.identity(task.holder)
     if known.level is Level.UPGRADED:
         return Outcome("upgraded", values={"link": task.card_page})
+    reviewing = _reviewing(task)
+    if not reviewing and (cooling := _cooling(task)):
+        return cooling
     code = task.services.upgrades.binding_code(task.holder)
     under_way = task.services.upgrades.open(task.holder)
     values = {
@@ -34,12 +40,14 @@ def begin_upgrade(task: Task) -> Outcome:
         "link": task.card_page,
         "left": _names(task, tuple(name for name in BINDINGS if name not in under_way.bound)),
     }
+    if reviewing:
+        return Outcome("reviewing", values=values)
     if "face" in under_way.bound:
         return Outcome("waiting", values=values)
     return Outcome("begun", _given(known, "upgrade"), values)
 
 
-@outcomes("begun", "light", "frozen", "held", "ended", "none", "cooling")
+@outcomes("begun", "reviewing", "light", "frozen", "held", "ended", "none", "cooling")
 def begin_pin(task: Task) -> Outcome:
     """A PIN that was forgotten, locked or never set: the face is looked at first."""
     stopped = _stopped(task)
@@ -48,6 +56,10 @@ def begin_pin(task: Task) -> Outcome:
     known = task.services.upgrades.identity(task.holder)
     if known.level is Level.LIGHT:
         return Outcome("light")
+    if _reviewing(task):
+        return Outcome("reviewing")
+    if cooling := _cooling(task):
+        return cooling
     return Outcome("begun", _given(known, PIN))
 
 
@@ -144,7 +156,7 @@ def _renew_pin(task: Task, evidence: dict[str, str]) -> Outcome:
 
 
 def _stopped(task: Task) -> Outcome | None:
-    """Why nothing begins: no card, one that is not in use, or no attempts left."""
+    """Why nothing begins: no card, or one that is not in use."""
     card = task.services.cards.of(task.holder)
     if card is None:
         return Outcome("none")
@@ -153,6 +165,17 @@ def _stopped(task: Task) -> Outcome | None:
         return Outcome(frozen, values={"link": task.card_page})
     if card.status is not Status.ACTIVE:
         return Outcome("ended", values={"link": task.card_page})
+    return None
+
+
+def _reviewing(task: Task) -> bool:
+    """Whether people look at the face, or passed it just now: nothing is begun beside that."""
+    review = task.services.reviews.get(str(task.given.get("review", "")))
+    return review is not None and review.state in {ReviewState.WAITING, ReviewState.APPROVED}
+
+
+def _cooling(task: Task) -> Outcome | None:
+    """The pause after the last attempt."""
     allowance = task.services.limits.look("face", task.holder.tag, FACE_ATTEMPTS)
     if not allowance.allowed:
         return Outcome("cooling", values={"minutes": allowance.wait_minutes})

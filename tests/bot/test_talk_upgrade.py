@@ -11,7 +11,8 @@ from PIL import Image
 from credentials.model import Actor, Level, Person
 from credentials.reviews import ReviewKind
 from credentials.store import upgrade_key
-from tests.bot.talking import EILEEN, GRACE, Phone, World, make_world
+from handlers.proofing import FACE_ATTEMPTS
+from tests.bot.talking import EILEEN, GRACE, Phone, World, doubtful, make_world
 from tests.credentials.kiosk import Kiosk
 from tests.faces import warping
 from tests.faults.acts import CONSENTS
@@ -181,3 +182,67 @@ def test_a_new_pin_is_as_strict(phone: Phone) -> None:
     assert phone.world.services.pins.state(card.credential_id).from_s is None
     assert "分钟后才能" in decide(phone, review_id, approve=True)
     assert phone.world.services.pins.state(card.credential_id).from_s is not None
+
+
+class TestDoubtful:
+    """With one photo, as it is easiest to be doubtful with."""
+
+    @pytest.fixture
+    def world(self, database: redis.Redis, redis_url: str) -> World:
+        return make_world(database, redis_url)
+
+    @pytest.fixture
+    def holder(self, world: World, person: Person) -> Phone:
+        phone = world.phone()
+        phone.world.services.cards.issue(phone.holder, person, CONSENTS, evidence={"liveness": ""})
+        return phone
+
+    @staticmethod
+    def tries(phone: Phone, word: str = "升级") -> int:
+        """A doubtful photo; how many attempts are left after it."""
+        assert "照片" in phone.say(word) + phone.hears()
+        phone.send_photo(doubtful())
+        assert "人工核对" in phone.hears()
+        return phone.world.services.limits.look("face", phone.holder.tag, FACE_ATTEMPTS).left
+
+    def test_nobody_tries_again_and_again_until_one_is_clear(self, holder: Phone) -> None:
+        for left in range(FACE_ATTEMPTS - 1, -1, -1):
+            assert self.tries(holder) == left
+            holder.say("取消")
+        assert "分钟后" in holder.say("升级")
+        assert holder.step() == "home"
+
+    def test_the_last_one_is_decided_all_the_same(self, world: World, holder: Phone) -> None:
+        for left in range(FACE_ATTEMPTS - 1, 0, -1):
+            assert self.tries(holder) == left
+            holder.say("取消")
+        before = {case.review_id for case in world.services.reviews.waiting()}
+        assert self.tries(holder) == 0
+        (last,) = [c for c in world.services.reviews.waiting() if c.review_id not in before]
+        for reviewer in (ANNA, BELA)[: last.approvals]:
+            world.services.reviews.decide(last.review_id, reviewer, "the same", approve=True)
+        assert "还需要" in holder.hears()
+        left = world.services.limits.look("face", holder.holder.tag, FACE_ATTEMPTS).left
+        assert left == FACE_ATTEMPTS
+
+    def test_one_review_at_a_time(self, world: World, holder: Phone) -> None:
+        self.tries(holder)
+        told = holder.say("升级") + holder.hears()
+        assert "绑定码" in told
+        assert "正在人工核对" in told
+        holder.send_photo(doubtful())
+        assert holder.step() == "upgrade_in_review"
+        assert len(world.services.reviews.waiting()) == 1
+
+    def test_a_new_pin_waits_for_it_too(self, world: World, holder: Phone, person: Person) -> None:
+        services = world.services
+        assert "照片" in holder.say("升级") + holder.hears()
+        kiosk = Kiosk.accredited(services.upgrades, services.terminals)
+        kiosk.reads(services.upgrades.binding_code(holder.holder).digits, person)
+        services.upgrades.face(holder.holder, {"distance": "0.3"})
+        services.pins.set(holder.holder, "274906")
+        self.tries(holder, "PIN")
+        told = holder.say("PIN") + holder.hears()
+        assert "核对通过后" in told
+        assert holder.step() == "upgrade_in_review"
+        assert len(services.reviews.waiting()) == 1

@@ -10,6 +10,7 @@ import redis
 from credentials.errors import CredentialError
 from credentials.model import Actor
 from credentials.reviews import ReviewError, ReviewKind, ReviewState
+from handlers.proofing import FACE_ATTEMPTS
 from tests.bot.talking import GRACE, Phone, World, doubtful, make_world, selfie
 from tests.faults.faces import answers, asked, at_the_face, passes
 from web.demo import CITIZENS
@@ -33,11 +34,16 @@ def second(world: World) -> Phone:
     return phone
 
 
+def attempts_left(phone: Phone) -> int:
+    return phone.world.services.limits.look("face", phone.holder.tag, FACE_ATTEMPTS).left
+
+
 def test_is_held_for_review(world: World, second: Phone) -> None:
     assert second.step() == "in_review"
     assert world.services.cards.of(second.holder) is None
     (case,) = world.services.reviews.waiting()
     assert case.kind is ReviewKind.DUPLICATE
+    assert attempts_left(second) == FACE_ATTEMPTS - 1
     assert case.facts is not None
     first = world.services.cards.of(world.phone("oFirst").holder)
     assert first is not None
@@ -75,6 +81,7 @@ def test_two_reviewers_issue_it_and_the_chat_hears(world: World, second: Phone) 
     assert decided.facts is None
     assert world.services.reviews.picture(case.review_id, "portrait") is None
     assert "办好了" in second.hears()
+    assert attempts_left(second) == FACE_ATTEMPTS
     card = world.services.cards.of(second.holder)
     assert card is not None
     issued = world.services.cards.history(card.credential_id)[-1]
