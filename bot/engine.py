@@ -17,6 +17,8 @@ from handlers.turn import Kind, Turn
 
 LONG_SILENCE_SECONDS = 6 * 3600
 LOST_JOB_SECONDS = 120
+ASIDE_SECONDS = 600
+"""After so long a yes is hardly meant for "really delete?"."""
 STUCK_ATTEMPTS = 3
 EARLY = "early"
 SHOWN = "shown"
@@ -297,8 +299,12 @@ def _noted(conversation: Conversation, outcome: Outcome, now: float) -> Conversa
 
 
 def _settled(dialog: Dialog, conversation: Conversation, turn: Turn) -> Conversation:
-    """The conversation with this turn's time, the dialog's version and a guessed language."""
+    """The conversation with this turn's time, the dialog's version and a guessed language.
+
+    A question beside the step is forgotten when it was left unanswered.
+    """
     language = conversation.language
+    is_open = turn.at - conversation.last <= ASIDE_SECONDS and conversation.aside in dialog.steps
     if not language and turn.kind is Kind.TEXT:
         if _CHINESE.search(turn.text):
             language = "zh_CN"
@@ -307,7 +313,7 @@ def _settled(dialog: Dialog, conversation: Conversation, turn: Turn) -> Conversa
     return dataclasses.replace(
         conversation,
         step=conversation.step or dialog.home,
-        aside=conversation.aside if conversation.aside in dialog.steps else "",
+        aside=conversation.aside if is_open else "",
         language=language,
         last=turn.at,
         version=dialog.version,

@@ -265,7 +265,7 @@ class Talk:
         entries = [heard(turn, conversation)]
         self._conversations.keep(
             taken,
-            dataclasses.replace(conversation, last=turn.at),
+            dataclasses.replace(conversation, aside="", last=turn.at),
             beside=self.transcripts.beside(turn.holder, entries),
         )
 
@@ -297,9 +297,23 @@ class Talk:
         conversation = self._conversations.look(receipt.holder)
         task, told = self._tasks.of(conversation), receipt.decided.verification_id
         if receipt.decided.state is State.AWAITING_HOLDER:
+            if conversation.aside:
+                self._forget_aside(receipt.holder)
             self._tell(conversation, notices.ask_approval(task, told), f"approval:{told}")
         else:
             self._tell(conversation, notices.give_receipt(task, receipt), f"receipt:{told}")
+
+    def _forget_aside(self, holder: Holder) -> None:
+        """A yes that follows a request's question must not be one to "really delete?".
+
+        Raises:
+            UnavailableError: when the person is writing just now.
+        """
+        try:
+            taken = self._conversations.take(holder, wait_s=JOB_WAIT_SECONDS)
+            self._conversations.keep(taken, dataclasses.replace(taken.conversation, aside=""))
+        except (BusyError, LostError) as error:
+            raise UnavailableError(what="talk", why="busy") from error
 
     def ask_again(self, holder: Holder) -> None:
         """Ask a person's pending question, as after an operator's help."""

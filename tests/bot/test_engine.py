@@ -75,6 +75,20 @@ def test_an_aside_that_is_no_more_is_forgotten() -> None:
     assert (move.conversation.step, move.conversation.aside) == ("id_number", "")
 
 
+@pytest.mark.parametrize("text", ["好的", "ok", "是", "1"])
+def test_a_yes_long_after_the_question_is_no_yes(text: str) -> None:
+    asked = at("home", aside="confirm_delete")
+    assert say(asked, text, NOW + engine.ASIDE_SECONDS).work == "erase"
+    late = say(asked, text, NOW + engine.ASIDE_SECONDS + 1)
+    assert (late.work, late.conversation.aside) == ("", "")
+    assert keys(late) == ["chat.home"]
+
+
+def test_an_aside_that_is_forgotten_leads_back_to_the_step() -> None:
+    late = say(at("name", aside="language"), "张三", NOW + engine.ASIDE_SECONDS + 1)
+    assert late.conversation.step == "id_number"
+
+
 def test_answers_that_lead_nowhere_are_counted() -> None:
     conversation = at("id_number")
     for _ in range(3):

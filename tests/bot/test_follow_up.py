@@ -148,6 +148,26 @@ def test_what_waited_for_a_key_is_told_when_it_is_there(
     assert waiting(world.services) == 0
 
 
+def test_a_request_waits_to_be_told_while_the_holder_answers_another_question(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone = world.phone()
+    world.services.cards.issue(phone.holder, person(), CONSENTS, evidence={})
+    phone.say("注销")
+    code = world.services.cards.mint(phone.holder).code
+    world.services.verifications.verify(world.verifier(), "", code, "hotel")
+    monkeypatch.setattr("bot.talk.JOB_WAIT_SECONDS", 0.0)
+    taken = world.conversations.take(phone.holder)
+    with pytest.raises(UnavailableError):
+        world.services.receipts.pass_on("one", teller(world))
+    world.conversations.leave(taken)
+    monkeypatch.setattr("credentials.receipts.SILENT_MS", 0)
+    again = Receipts(world.services.verifications._store, world.services.sealer)
+    assert again.pass_on("two", teller(world)) == 1
+    assert "海景酒店" in phone.hears()
+    assert phone.step() == "home"
+
+
 def test_where_nobody_can_be_told_the_reason_is_raised(world: World) -> None:
     lost, _ = two_scanned(world)
     world.services.receipts.pass_on("one", teller(world))

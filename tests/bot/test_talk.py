@@ -437,6 +437,29 @@ class TestCard:
         holder.say("是")
         assert world.services.cards.of(holder.holder) is not None
 
+    def test_a_yes_after_a_request_was_asked_about_deletes_nothing(
+        self, world: World, holder: Phone
+    ) -> None:
+        holder.say("注销")
+        code = world.services.cards.mint(holder.holder).code
+        world.services.verifications.verify(world.verifier(), "前台", code, "hotel")
+        assert "海景酒店" in holder.hears()
+        holder.say("好的")
+        assert world.services.cards.of(holder.holder) is not None
+        holder.say("注销")
+        assert "已删除" in holder.say("好的")
+
+    def test_a_yes_after_an_operators_help_deletes_nothing(
+        self, world: World, holder: Phone
+    ) -> None:
+        holder.say("注销")
+        until = world.clock() + 3600
+        world.conversations.change(holder.holder, helper="anna", helped_until=until)
+        holder.say("谢谢")
+        world.conversations.hand_back(holder.holder)
+        holder.say("好的")
+        assert world.services.cards.of(holder.holder) is not None
+
     def test_says_yes_to_nothing(self, world: World, holder: Phone) -> None:
         holder.say("是")
         assert world.services.cards.of(holder.holder) is not None
