@@ -120,8 +120,7 @@ def _people(world: World) -> None:
     services.sightings.note(Look("exact", "00" * 32, ("band",)), "wechat:oSealed", "media")
     services.templates.put(person().id_number, bytes(512))
     services.waiting.offer(HOLDER, "440115")
-    services.waiting.accept(HOLDER)
-    services.waiting.offer(HOLDER, "440115")
+    services.waiting.add(HOLDER, "440115")
     who = world.register(3)
     for said in ("申请", "同意", who.name, who.id_number):
         world.phone("oMidway").say(said)
