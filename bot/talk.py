@@ -209,6 +209,7 @@ class Talk:
         with _Leaving(self._conversations, taken) as leaving:
             if turn.kind is Kind.UNFOLLOW:
                 self._outbox.forget(turn.holder)
+                self._withdraw(taken.conversation, Conversation(turn.holder))
                 self._services.waiting.forget(turn.holder)
                 self.transcripts.forget(turn.holder)
                 self._conversations.erase(taken)
@@ -271,6 +272,7 @@ class Talk:
 
     def _keep(self, taken: Taken, move: Move, told: Sequence[Entry], **more: Any) -> None:
         """Keep where a move led, with what operators are shown of it."""
+        self._withdraw(taken.conversation, move.conversation)
         said = [line.key for line in move.lines]
         holder = move.conversation.holder
         if ERASED in said:
@@ -281,6 +283,18 @@ class Talk:
             conversation = dataclasses.replace(conversation, helper="", helped_until=0.0)
         beside = self.transcripts.beside(holder, told)
         self._conversations.keep(taken, conversation, said=said, beside=beside, **more)
+
+    def _withdraw(self, before: Conversation, after: Conversation) -> None:
+        """End the review that a conversation does not wait for any more, and what is kept for it.
+
+        One that was decided is left alone: that is how most end.
+        """
+        review_id = str(before.given.get("review", ""))
+        if not review_id or after.given.get("review") == review_id:
+            return
+        withdrawn = self._services.reviews.withdraw(review_id)
+        if withdrawn is not None and withdrawn.facts is not None:
+            self._services.templates.drop_undecided(withdrawn.facts.id_number)
 
     def _tell(self, conversation: Conversation, replies: Sequence[Reply], key: str) -> None:
         """Send what no turn asked for, and let operators see that it was sent."""

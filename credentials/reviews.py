@@ -2,10 +2,10 @@
 
 A case comes here when a match is doubtful, when the challenge failed again and again although
 the face is right, when pictures look like prints or screens, and when the face is already on
-another card. It waits with its pictures, sealed; both are erased with the decision, or at the
-deadline when nobody decided. Who decides against the machine needs a second reviewer, another
-person, for it (four eyes). The conversation waits, hears the decision, and issues the card
-itself: whoever cancels meanwhile gets none.
+another card. It waits with its pictures, sealed; both are erased with the decision, at the
+deadline when nobody decided, or when the person goes on to something else. Who decides against
+the machine needs a second reviewer, another person, for it (four eyes). The conversation waits,
+hears the decision, and issues the card itself: whoever cancels meanwhile gets none.
 
 | key | holds | lives |
 |---|---|---|
@@ -15,7 +15,7 @@ itself: whoever cancels meanwhile gets none.
 | `{reviews}:waiting`, `{reviews}:decided` | sorted sets: ids by time | decided: the last 500 |
 
 Fields: k kind, s state, t opened, e deadline, q approvals needed, d sealed facts (erased with the
-decision), m the machine's figures; a first approver and ar why; b who decided, br why, at when.
+end), m the machine's figures; a first approver and ar why; b who decided, br why, at when.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ SERVICE_SECONDS = 30 * 60  # how soon a person should have an answer; the consol
 FORGOTTEN_SECONDS = 30 * 24 * 3600
 DECIDED_KEPT = 500
 WAITING, DECIDED = "{reviews}:waiting", "{reviews}:decided"
+ENDED = frozenset({"approved", "rejected", "expired", "withdrawn"})
 
 
 class ReviewKind(enum.StrEnum):
@@ -59,10 +60,11 @@ class ReviewState(enum.StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"  # the person did not wait for it
 
 
 class ReviewError(CredentialError):
-    """A decision that is not taken: gone, decided, same_reviewer, expired."""
+    """A decision that is not taken: gone, decided, same_reviewer, expired, withdrawn."""
 
     code = "gone"
 
@@ -90,7 +92,7 @@ class Facts:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Review:
-    """One case. `facts` are None once it is decided."""
+    """One case. `facts` are None once it has ended."""
 
     review_id: str
     kind: ReviewKind
@@ -242,11 +244,13 @@ class Reviews:
         then the case goes on waiting, and `first` tells who was the first.
 
         Raises:
-            ReviewError: gone, decided (by somebody else), same_reviewer, expired.
+            ReviewError: gone, decided (by somebody else), same_reviewer, expired, withdrawn.
         """
         known = self.get(review_id)
         if known is None:
             raise ReviewError("gone")
+        if known.state is ReviewState.WITHDRAWN:
+            raise ReviewError("withdrawn")
         if known.state is not ReviewState.WAITING:
             raise ReviewError("decided")
         verdict = "approved" if approve else "rejected"
@@ -260,6 +264,17 @@ class Reviews:
         if decided is None:
             raise ReviewError("gone")
         return decided
+
+    def withdraw(self, review_id: str) -> Review | None:
+        """End a case that nobody waits for any more; as it was, or None if it had ended already.
+
+        What was sealed of the person is erased; nobody is told.
+        """
+        known = self.get(review_id)
+        if known is None or known.state is not ReviewState.WAITING:
+            return None
+        self._audit.note("review_withdrawn", Actor("holder"), review_id)
+        return known if self._settle(known, "withdrawn", "", "") == "withdrawn" else None
 
     def tend(self) -> None:
         """End the cases whose deadline has passed, and tell those who wait for them."""
@@ -284,11 +299,11 @@ class Reviews:
                 keys=[key, f"{key}:images"], args=[verdict, who, why, f"{now:.3f}"]
             )
             outcome = cast("bytes", answer).decode()
-            if outcome in {"approved", "rejected", "expired"}:
+            if outcome in ENDED:
                 self._redis.zadd(DECIDED, {known.review_id: now})
                 self._redis.zremrangebyrank(DECIDED, 0, -DECIDED_KEPT - 1)
                 self._redis.zrem(WAITING, known.review_id)
-        if outcome in {"approved", "rejected", "expired"} and known.facts is not None:
+        if outcome in ENDED - {"withdrawn"} and known.facts is not None:
             self._told(known.facts.holder)
         return outcome
 

@@ -85,6 +85,11 @@ class Templates:
                 self._tell(template_id, "put")
         return template_id
 
+    def has(self, id_number: str) -> bool:
+        """Whether a person's template is kept."""
+        with guard():
+            return bool(self._redis.exists(_key(self.id_of(id_number))))
+
     def settle(self, id_number: str) -> None:
         """Let a template last: the card was issued."""
         with guard():

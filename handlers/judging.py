@@ -135,10 +135,14 @@ def judge_challenge(task: Task, errand: Errand) -> Outcome:
     return _prove(task, errand, look)
 
 
-def hear_review(task: Task, errand: Errand) -> Outcome:
+def hear_review(  # noqa: PLR0911 - one for each way it can end
+    task: Task, errand: Errand
+) -> Outcome:
     """What the reviewers decided: `errand.proven` if they approved, else rejected or expired.
 
-    Whoever was rejected waits before the next try, as after the last of one's own attempts.
+    Whoever was rejected waits before the next try, as after the last of one's own attempts. A face
+    that is not kept any more has expired, too: another account of the same person went on to
+    something else, and a card without it would be missing from the search for good.
     """
     review = task.services.reviews.get(str(task.given.get("review", "")))
     if review is not None and review.state is ReviewState.WAITING:
@@ -153,6 +157,8 @@ def hear_review(task: Task, errand: Errand) -> Outcome:
     person = errand.person(task)
     if isinstance(person, Outcome):
         return person
+    if not task.services.templates.has(person.id_number):
+        return Outcome("expired")
     evidence = {
         "liveness": task.liveness,
         "review": review.review_id,

@@ -1,7 +1,7 @@
--- Decide a case, once: what was sealed of the person goes with the decision.
+-- End a case, once: what was sealed of the person goes with the decision.
 -- KEYS[1] {review:<id>}  KEYS[2] {review:<id>}:images
--- ARGV[1] approved, rejected or expired  ARGV[2] who  ARGV[3] why  ARGV[4] now, seconds since 1970
--- Gives the state it is in now: approved, rejected, expired; or first (another reviewer has to
+-- ARGV[1] approved, rejected, expired or withdrawn  ARGV[2] who  ARGV[3] why  ARGV[4] now, seconds since 1970
+-- Gives the state it is in now: approved, rejected, expired, withdrawn; or first (another reviewer has to
 -- approve, too), same (the same one did), gone, or decided (it was before).
 local state = redis.call('HGET', KEYS[1], 's')
 if not state then
@@ -11,7 +11,7 @@ if state ~= 'waiting' then
   return 'decided'
 end
 local late = tonumber(ARGV[4]) >= tonumber(redis.call('HGET', KEYS[1], 'e'))
-if late then
+if late and ARGV[1] ~= 'withdrawn' then
   ARGV[1] = 'expired'
 end
 if ARGV[1] == 'expired' and not late then

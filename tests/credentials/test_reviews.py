@@ -143,6 +143,39 @@ def test_the_deadline_ends_it(bench: Bench) -> None:
     assert bench.told == [HOLDER]
 
 
+def test_whoever_does_not_wait_has_it_erased(bench: Bench) -> None:
+    review_id = bench.open(against=True)
+    bench.reviews.decide(review_id, ANNA, "twins", approve=True)
+    withdrawn = bench.reviews.withdraw(review_id)
+    assert withdrawn is not None
+    assert withdrawn.facts == FACTS
+    assert bench.reviews.picture(review_id, "portrait") is None
+    assert b"d" not in bench.database.hgetall(f"{{review:{review_id}}}")
+    assert code_of(bench, review_id, BELA) == "withdrawn"
+    assert bench.told == []
+    assert (bench.reviews.waiting(), bench.reviews.figures()[0]) == ([], 0)
+    (ended,) = bench.reviews.decided()
+    assert (ended.state, ended.decided_by) == (ReviewState.WITHDRAWN, "")
+    assert bench.audit.recent(1)[0].kind == "review_withdrawn"
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_what_is_decided_is_not_withdrawn(bench: Bench, approve: bool) -> None:
+    review_id = bench.open()
+    bench.reviews.decide(review_id, ANNA, "looked", approve=approve)
+    before = bench.reviews.get(review_id)
+    assert bench.reviews.withdraw(review_id) is None
+    assert bench.reviews.withdraw("nothing") is None
+    assert bench.reviews.get(review_id) == before
+
+
+def test_a_withdrawn_case_does_not_open_again(bench: Bench) -> None:
+    review_id = bench.open()
+    bench.reviews.withdraw(review_id)
+    assert bench.open() == review_id
+    assert bench.reviews.waiting() == []
+
+
 def test_tending_tells_who_waits_in_vain(bench: Bench) -> None:
     review_id = bench.open()
     bench.later_s = DEADLINE_SECONDS + 1

@@ -103,11 +103,25 @@ def test_a_rejection_is_told_and_erases(world: World, second: Phone) -> None:
 
 def test_whoever_cancels_gets_no_card(world: World, second: Phone) -> None:
     (case,) = world.services.reviews.waiting()
+    world.services.reviews.decide(case.review_id, ANNA, "twins", approve=True)
     second.say("取消")
-    for reviewer in (ANNA, BELA):
-        world.services.reviews.decide(case.review_id, reviewer, "twins", approve=True)
-    assert "办好了" not in second.hears()
+    with pytest.raises(ReviewError) as refused:
+        world.services.reviews.decide(case.review_id, BELA, "twins", approve=True)
+    assert refused.value.code == "withdrawn"
+    assert second.hears() == ""
     assert world.services.cards.of(second.holder) is None
+
+
+@pytest.mark.parametrize("leave", ["取消", "注销", "unfollow"])
+def test_nothing_is_left_of_whoever_does_not_wait(world: World, second: Phone, leave: str) -> None:
+    (case,) = world.services.reviews.waiting()
+    assert len(world.database.keys("{t:*}")) == 2
+    _ = second.unfollow() if leave == "unfollow" else second.say(leave)
+    assert world.services.reviews.waiting() == []
+    (ended,) = world.services.reviews.decided()
+    assert (ended.state, ended.facts) == (ReviewState.WITHDRAWN, None)
+    assert world.services.reviews.picture(case.review_id, "portrait") is None
+    assert len(world.database.keys("{t:*}")) == 1  # the first one's, who has a card
 
 
 @pytest.fixture
@@ -150,6 +164,17 @@ def test_reviewers_of_a_doubtful_face_are_shown_whose_it_is_already(plain: World
     assert case.facts is not None
     assert case.facts.others == (card.credential_id,)
     assert "other1" in case.facts.images
+
+
+def test_no_card_is_issued_whose_face_is_not_kept(plain: World) -> None:
+    """One person applies from two accounts and goes on from one, which erases the face."""
+    person = plain.register()
+    first, second = plain.phone("oFirst"), plain.phone("oSecond")
+    for phone in (first, second):
+        assert "人工核对" in phone.enrols(person, doubtful())
+    first.say("取消")
+    assert "没有按时完成" in decide(second)
+    assert plain.services.cards.of(second.holder) is None
 
 
 def test_a_face_that_people_rejected_is_not_kept(plain: World) -> None:

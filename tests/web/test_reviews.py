@@ -114,6 +114,17 @@ def test_one_rejects(office: Office, anna: Person, bela: Person, case: str) -> N
     assert office.services.reviews.decided()[0].state is ReviewState.REJECTED
 
 
+def test_what_nobody_waits_for_any_more(office: Office, anna: Person, case: str) -> None:
+    told = anna.see(f"/console/reviews/{case}").text
+    office.services.reviews.withdraw(case)
+    assert decide(anna, case, "approve") == 409
+    assert "No case waits" in anna.see("/console/reviews").text
+    assert "withdrawn" in anna.see("/console/reviews").text
+    assert "张三丰" in told
+    assert "张三丰" not in anna.see(f"/console/reviews/{case}").text
+    assert anna.see(f"/console/reviews/{case}/images/portrait").status_code == 404
+
+
 def test_a_forged_form_decides_nothing(office: Office, anna: Person, case: str) -> None:
     answer = anna.browser.post(
         f"/console/reviews/{case}/decide", data={"verdict": "approve", "reason": REASON}
