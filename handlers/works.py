@@ -13,6 +13,7 @@ from handlers.steps import Outcome, Task, outcomes
 
 HISTORY_LINES: Final = 5
 HISTORY_READ: Final = 10
+DAY_SECONDS: Final = 86_400
 INNER_KINDS: Final = frozenset({"activated", "abandoned"})
 BY_HOLDER: Final = Actor("holder")
 
@@ -150,13 +151,20 @@ def approval_values(task: Task, approval: Approval, now: float) -> dict[str, obj
 
 
 def last_retention(task: Task, card: Card) -> str:
-    """The last day on which a verifier may still keep what it was told; '' if none was."""
-    uses = task.services.cards.history(card.credential_id, 1000)
+    """The last day on which a verifier may still keep what it was told; '' if none was.
+
+    Of what is archived nothing is known here but that it is older than the rest, so there the
+    longest time that any verifier may keep something counts.
+    """
+    uses, purposes = task.services.cards.history(card.credential_id, 1000), task.services.purposes
     ends = [
-        use.at + task.services.purposes[use.purpose].retention_days * 86_400
+        use.at + purposes[use.purpose].retention_days * DAY_SECONDS
         for use in uses
-        if use.kind == "accepted" and use.purpose in task.services.purposes
+        if use.kind == "accepted" and use.purpose in purposes
     ]
+    if not uses or uses[-1].kind != "issued":
+        longest = max(purpose.retention_days for purpose in purposes.values())
+        ends.append((uses[-1].at if uses else task.now) + longest * DAY_SECONDS)
     if not ends:
         return ""
     return datetime.datetime.fromtimestamp(max(ends), CHINA).date().isoformat()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from pathlib import Path
 
 import pytest
 import redis
 
+from credentials.archive import Archives
 from credentials.cases import Kind
 from credentials.errors import RefusalError
 from credentials.model import Holder, Level, Status
@@ -348,6 +350,25 @@ class TestDeleting:
         )
         assert "立即删除" in told
         assert status(world, phone) is Status.ACTIVE
+
+    @pytest.mark.parametrize("used_after", [False, True])
+    def test_what_was_archived_may_have_told_somebody(
+        self, world: World, phone: Phone, tmp_path: Path, used_after: bool
+    ) -> None:
+        phone.enrols(world.register(), selfie())
+        scan(world, phone)
+        services = world.services
+        store = services.verifications._store
+        archives = Archives(tmp_path, store, services.audit, services.keyring)
+        list(archives.write(datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)))
+        if used_after:
+            scan(world, phone)
+        longest = max(purpose.retention_days for purpose in services.purposes.values())
+        until = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=longest)
+        told = phone.say("注销")
+        assert any(
+            (until + datetime.timedelta(days=more)).isoformat() in told for more in (-1, 0, 1)
+        )
 
 
 def test_who_leaves_waits_no_more(world: World) -> None:
