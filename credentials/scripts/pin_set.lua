@@ -9,6 +9,9 @@ local now, status, expiry = microseconds(), record[1], tonumber(record[3])
 if expiry and now > expiry * 1000000 and status == 'active' then
   status = 'expired'
 end
+if ARGV[8] ~= '' and kept[1] == ARGV[8] then
+  redis.call('HSET', KEYS[2], 'f', 0) -- it was right, whatever the card's status makes of it
+end
 if status ~= 'active' then
   return {'refused', status or 'no_card'}
 end

@@ -9,7 +9,7 @@ import pytest
 
 from credentials.errors import CredentialError
 from credentials.model import Level, State, Verification
-from credentials.pins import PinError, check_new
+from credentials.pins import TRIES, PinError, check_new
 from credentials.resealing import Resealing
 from credentials.store import pin_key, record_key, verification_key
 from tests.credentials.issuer import (
@@ -337,6 +337,31 @@ def test_the_current_one_lets_it_be_changed(upgraded: Phone, bank: Desk) -> None
     answer = asked(upgraded, bank)
     upgraded.approve("831502")
     assert bank.look(answer).state is State.ACCEPTED
+
+
+def test_the_right_one_entered_on_a_frozen_card_is_no_wrong_try(
+    upgraded: Phone, bank: Desk
+) -> None:
+    pins = upgraded.issuer.pins
+    upgraded.freeze()
+    for _ in range(TRIES + 1):
+        assert refusal(lambda: pins.set(upgraded.holder, "831502", PIN)) == "frozen"
+    assert not pins.state(upgraded.credential_id).locked
+    upgraded.unfreeze()
+    answer = asked(upgraded, bank)
+    upgraded.approve(PIN)
+    assert bank.look(answer).state is State.ACCEPTED
+
+
+def test_wrong_ones_entered_on_a_frozen_card_lock_it(upgraded: Phone) -> None:
+    pins = upgraded.issuer.pins
+    upgraded.freeze()
+    for _ in range(TRIES):
+        with pytest.raises(PinError):
+            pins.set(upgraded.holder, "831502", WRONG)
+    assert pins.state(upgraded.credential_id).locked
+    with pytest.raises(PinError, match="pin_locked"):
+        pins.set(upgraded.holder, "831502", PIN)
 
 
 def test_a_weak_one_is_refused_and_changes_nothing(upgraded: Phone) -> None:
