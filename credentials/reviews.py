@@ -191,8 +191,12 @@ class Reviews:
         ends: list[str | int] = [f"{now + DEADLINE_SECONDS:.3f}", DEADLINE_SECONDS, forgotten]
         self._audit.note("review_opened", Actor("system"), review_id, review=case.kind)
         with guard():
-            if self._open(keys=[key, f"{key}:images"], args=[*ends, len(record), *pairs]):
-                self._redis.zadd(WAITING, {review_id: now})
+            state, since = cast(
+                "list[bytes]",
+                self._open(keys=[key, f"{key}:images"], args=[*ends, len(record), *pairs]),
+            )
+            if state.decode() == ReviewState.WAITING:  # listed by whoever gets so far
+                self._redis.zadd(WAITING, {review_id: float(since)}, nx=True)
         return review_id
 
     def get(self, review_id: str) -> Review | None:

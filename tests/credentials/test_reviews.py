@@ -84,6 +84,24 @@ def test_the_same_pictures_are_one_case(bench: Bench) -> None:
     assert len(bench.reviews.waiting()) == 2
 
 
+def test_a_case_that_was_opened_and_not_listed_is_listed_by_the_repeat(bench: Bench) -> None:
+    review_id = bench.open()
+    bench.database.zrem("{reviews}:waiting", review_id)  # the worker was killed before
+    bench.later_s = 60
+    assert bench.open() == review_id
+    (waiting,) = bench.reviews.waiting()
+    assert waiting.review_id == review_id
+    assert bench.database.zscore("{reviews}:waiting", review_id) == waiting.opened_at
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_a_decided_case_is_not_listed_again(bench: Bench, approve: bool) -> None:
+    review_id = bench.open()
+    bench.reviews.decide(review_id, ANNA, "looked", approve=approve)
+    assert bench.open() == review_id
+    assert bench.database.zcard("{reviews}:waiting") == 0
+
+
 def test_one_is_enough_where_the_machine_does_not_object(bench: Bench) -> None:
     review_id = bench.open()
     assert bench.reviews.decide(review_id, ANNA, "the same", approve=True).decided_by == "anna"
