@@ -29,6 +29,24 @@ def test_the_holder_sees_who_really_asks_and_freezes(
     figure("fields told to the wrong hotel", len(asked["attributes"] | told["attributes"]), "")
 
 
+def test_the_word_for_one_request_approves_no_other(
+    shared_product: Product, shared_office: Office, phones: Phones
+) -> None:
+    """Whether the relayed scan's question has arrived by then or not."""
+    hotel = HotelSoftware.registered(shared_product, "近处酒店", "hotel")
+    elsewhere = HotelSoftware.registered(shared_product, "远方机场", "security_check")
+    holder = phones(shared_product)
+    card = shared_office.card(holder.openid)
+    read = hotel.scan(shared_office.code(card), "hotel").json()
+    holder.wait_for(f"数字是 {read['number']}。")
+    relayed = elsewhere.scan(shared_office.code(card), "security_check").json()
+    holder.say("批准")
+    holder.wait_for("还没有提供任何信息")
+    told = elsewhere.ask_again(relayed["verification_id"]).json()
+    assert (told["state"], told["attributes"]) == ("awaiting_holder", {})
+    assert hotel.ask_again(read["verification_id"]).json()["state"] == "denied"
+
+
 def test_a_code_bound_to_a_purpose_serves_no_other(
     shared_product: Product, shared_office: Office
 ) -> None:
