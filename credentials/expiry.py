@@ -21,7 +21,7 @@ from credentials import record
 from credentials.cards import Cards
 from credentials.connection import guard
 from credentials.errors import LifecycleError
-from credentials.model import Actor, Card
+from credentials.model import Actor, Card, Status
 from credentials.renewal import Tell
 from credentials.store import BUCKETS, Store, bucket
 
@@ -124,12 +124,15 @@ class Expiry:
         return 0
 
     def _end(self, card: Card, last_day: datetime.date) -> int:
+        """Tell of an end, then write it down: a run that is cut short in between tells again."""
+        if card.status is Status.REVOKED:
+            return 0
+        once = f"expired:{card.credential_id}:{last_day:%Y%m%d}"
+        self._tell(card.holder, "life.expired", {"day": last_day.isoformat()}, once)
         try:
             self._cards.expire(card.credential_id, SYSTEM, "valid_until")
         except LifecycleError:
             return 0
-        once = f"expired:{card.credential_id}:{last_day:%Y%m%d}"
-        self._tell(card.holder, "life.expired", {"day": last_day.isoformat()}, once)
         return 1
 
     def _now(self) -> float:

@@ -16,6 +16,7 @@ with the log's entry in the same step; an entry names fields, never their values
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import time
@@ -163,7 +164,11 @@ class Renewals:
         try:
             person = self._authority.check(name or known.name, known.id_number)
         except NameMismatchError:
-            return self._renamed(credential_id, known.holder, asked=name is not None)
+            # What was frozen for this already, or by an operator, stays so, and is no news.
+            news = status is Status.ACTIVE or glance.record.get("b") == b"holder"
+            if news and name is None:
+                self._renamed(credential_id, known.holder)
+            return Recheck(Finding.RENAMED)
         except (PersonEndedError, NotRegisteredError) as error:
             return self._ended(credential_id, known.holder, error)
         return self._refresh(credential_id, person)
@@ -199,23 +204,19 @@ class Renewals:
                     if status in {b"active", b"frozen"}:
                         yield key.rpartition(":")[2]
 
-    def _renamed(self, credential_id: str, holder: Holder, *, asked: bool) -> Recheck:
-        if not asked and self._act(self._cards.freeze, credential_id, "name_changed"):
-            self._tell(holder, "life.renamed", {}, f"renamed:{credential_id}")
-        return Recheck(Finding.RENAMED)
+    # Both tell before they act: a run that is cut short in between is run again and tells once
+    # more, under the same name; the other way round it would find nothing left to tell.
+
+    def _renamed(self, credential_id: str, holder: Holder) -> None:
+        self._tell(holder, "life.renamed", {}, f"renamed:{credential_id}")
+        with contextlib.suppress(LifecycleError):  # it is over, or frozen, meanwhile
+            self._cards.freeze(credential_id, SYSTEM, "name_changed")
 
     def _ended(self, credential_id: str, holder: Holder, error: CredentialError) -> Recheck:
-        why = str(error.details.get("reason", error.code))
-        if self._act(self._cards.revoke, credential_id, why):
-            self._tell(holder, "life.ended", {}, f"ended:{credential_id}")
+        self._tell(holder, "life.ended", {}, f"ended:{credential_id}")
+        with contextlib.suppress(LifecycleError):  # it is over meanwhile
+            self._cards.revoke(credential_id, SYSTEM, str(error.details.get("reason", error.code)))
         return Recheck(Finding.ENDED)
-
-    def _act(self, act: Callable[[str, Actor, str], Card], credential_id: str, reason: str) -> bool:
-        try:
-            act(credential_id, SYSTEM, reason)
-        except LifecycleError:
-            return False
-        return True
 
     def _refresh(self, credential_id: str, person: Person) -> Recheck:
         for _ in range(TRIES):

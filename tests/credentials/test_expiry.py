@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from credentials.errors import UnavailableError
 from credentials.expiry import Expiry
 from credentials.model import Holder, Status
 from credentials.store import due_key
@@ -72,6 +73,25 @@ def test_an_end_is_written_down_and_told(
     assert card is not None
     assert card.status is Status.EXPIRED
     assert phone.history()[0] == "expired"
+
+
+def test_an_end_that_could_not_be_told_is_told_by_the_next_run(
+    issuer: Issuer, phone: Phone, told: Told
+) -> None:
+    full = [True, False]
+
+    def tell(holder: Holder, key: str, values: Mapping[str, object], once: str) -> None:
+        assert holder == phone.holder
+        if full.pop(0):
+            raise UnavailableError(what="queue", why="full")
+        told.append((key, values, once))
+
+    expiry = Expiry(issuer.store, issuer.cards, tell)
+    with pytest.raises(UnavailableError):
+        run(expiry, -1)
+    assert run(expiry, -1) == (0, 1)
+    assert [key for key, _, _ in told] == ["life.expired"]
+    assert run(expiry, -1) == (0, 0)
 
 
 @pytest.mark.parametrize("act", ["revoke", "erase"])

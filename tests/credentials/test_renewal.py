@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from credentials.authority import EmbeddedRegistry
+from credentials.cards import Cards
 from credentials.errors import CredentialError, LifecycleError, NoCardError, UnavailableError
 from credentials.model import Actor, Holder, Level, Person, Status
 from credentials.renewal import Finding, Renewals, Tell
@@ -334,6 +335,78 @@ def refusal_of_unfreezing(phone: Phone) -> str:
     with pytest.raises(LifecycleError) as caught:
         phone.unfreeze()
     return caught.value.code
+
+
+class Refusing:
+    """Carries no news the first time: the queue is full."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._refused = False
+
+    def __call__(self, holder: Holder, key: str, values: Mapping[str, object], once: str) -> None:
+        if not self._refused:
+            self._refused = True
+            raise UnavailableError(what="queue", why="full")
+        self._tell(holder, key, values, once)
+
+
+@pytest.mark.parametrize("cut", ["told", "before", "after"])
+@pytest.mark.parametrize(
+    ("happened", "news", "status"),
+    [("ended", "life.ended", Status.REVOKED), ("renamed", "life.renamed", Status.FROZEN)],
+)
+def test_news_of_a_run_that_was_cut_short_comes_all_the_same(
+    issuer: Issuer,
+    registry: EmbeddedRegistry,
+    tell: Tell,
+    told: list[tuple[str, str]],
+    *,
+    cut: str,
+    happened: str,
+    news: str,
+    status: Status,
+) -> None:
+    phone, who = issuer.phone(), person()
+    registry.add(who if happened == "ended" else person(name="张无忌"))
+    if happened == "ended":
+        registry.end(who.id_number, "died")
+    acts = {} if cut == "told" else {cut: cut_short}
+    store = Meanwhile(issuer, "transition", **acts)
+    cards = Cards(store, issuer.sealer, issuer.index, issuer.codes)
+    telling = Refusing(tell) if cut == "told" else tell
+    renewals = Renewals(issuer.store, issuer.sealer, cards, registry, telling)
+    with pytest.raises(UnavailableError):
+        list(renewals.sync())
+    list(renewals.sync())
+    assert told == [(phone.holder.openid, news)]
+    card = issuer.cards.get(phone.credential_id)
+    assert card is not None
+    assert card.status is status
+    list(renewals.sync())
+    assert len(told) == 1
+
+
+def test_who_froze_the_own_card_is_told_of_the_name_too(
+    renewals: Renewals, registry: EmbeddedRegistry, phone: Phone, told: list[tuple[str, str]]
+) -> None:
+    registry.add(person(name="张无忌"))
+    phone.freeze()
+    list(renewals.sync())
+    assert told == [(phone.holder.openid, "life.renamed")]
+
+
+def test_what_an_operator_froze_is_not_news_of_a_name(
+    issuer: Issuer,
+    renewals: Renewals,
+    registry: EmbeddedRegistry,
+    phone: Phone,
+    told: list[tuple[str, str]],
+) -> None:
+    registry.add(person(name="张无忌"))
+    issuer.cards.freeze(phone.credential_id, Actor("operator"))
+    assert renewals.recheck(phone.credential_id).finding is Finding.RENAMED
+    assert told == []
 
 
 def test_an_authority_that_is_out_revokes_nobody(issuer: Issuer, phone: Phone) -> None:
