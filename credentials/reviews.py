@@ -195,9 +195,21 @@ class Reviews:
                 "list[bytes]",
                 self._open(keys=[key, f"{key}:images"], args=[*ends, len(record), *pairs]),
             )
-            if state.decode() == ReviewState.WAITING:  # listed by whoever gets so far
-                self._redis.zadd(WAITING, {review_id: float(since)}, nx=True)
+            if state.decode() == ReviewState.WAITING:
+                self._list(review_id, float(since))
         return review_id
+
+    def opened(self, name: str) -> str:
+        """The id of the case of this name; empty if there is none.
+
+        One that a killed worker opened and did not list is listed now.
+        """
+        review_id = self._index.of("review", name)
+        known = self.get(review_id)
+        if known is not None and known.state is ReviewState.WAITING:
+            with guard():
+                self._list(review_id, known.opened_at)
+        return review_id if known is not None else ""
 
     def get(self, review_id: str) -> Review | None:
         """One case; None when there is none."""
@@ -310,6 +322,9 @@ class Reviews:
         if outcome in ENDED - {"withdrawn"} and known.facts is not None:
             self._told(known.facts.holder)
         return outcome
+
+    def _list(self, review_id: str, since: float) -> None:
+        self._redis.zadd(WAITING, {review_id: since}, nx=True)
 
     def _all(self, ids: Sequence[bytes]) -> list[Review]:
         names = [each.decode() for each in ids]

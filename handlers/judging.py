@@ -185,11 +185,15 @@ def _prove(  # noqa: PLR0911 - one for each way it can end
 ) -> Outcome:
     """The steps that both ways of checking a face share.
 
+    0. These pictures do not lie before reviewers already; if they do, a killed worker put them
+       there, and they cost nothing twice.
     1. The account is not in a pause.
     2. The face may be looked at, and the authority still says what it said.
     3. The portrait and the pictures can be used; if not, that costs no attempt.
     4. They show the portrait's person, alive; if not, that costs one.
     """
+    if review_id := task.services.reviews.opened(_sending(task)):  # 0
+        return _before_reviewers(review_id)
     if not task.services.limits.look("face", task.holder.tag, FACE_ATTEMPTS).allowed:  # 1
         return _cooling(task)
     person = errand.person(task)  # 2
@@ -347,8 +351,6 @@ def _review(
     task: Task, person: Person, judged: Judged, kind: ReviewKind, others: Sequence[str]
 ) -> Outcome:
     """Put the pictures before reviewers. It costs an attempt, if what led here did not."""
-    if kind in {ReviewKind.DOUBTFUL, ReviewKind.DUPLICATE}:
-        _count(task)
     comparison = judged.comparison
     found = [task.services.cards.of_person(other) for other in others]
     images = {"portrait": pictures.portrait(person.portrait)}
@@ -375,10 +377,22 @@ def _review(
         or kind is not ReviewKind.DOUBTFUL
         or not (comparison and comparison.match),
     )
-    sendings = dict.fromkeys(each.media_id for each in judged.sent)
-    review_id = task.services.reviews.open(f"{task.holder.tag}:{':'.join(sendings)}", case)
+    review_id = task.services.reviews.open(_sending(task), case)
+    if kind in {ReviewKind.DOUBTFUL, ReviewKind.DUPLICATE}:
+        _count(task)
+    return _before_reviewers(review_id)
+
+
+def _before_reviewers(review_id: str) -> Outcome:
     kept: Mapping[str, object] = {"review": review_id, "frames": None, "video": None, "photo": None}
     return Outcome("review", kept)
+
+
+def _sending(task: Task) -> str:
+    """The name of what was sent: the same for a job that is done twice, and for nothing else."""
+    given = task.given
+    media_ids = [str(given[key]) for key in ("photo", "video") if given.get(key)]
+    return ":".join([task.holder.tag, *media_ids, *_list(task, "frames")])
 
 
 def _small(pixels: Pixels) -> bytes:

@@ -13,6 +13,7 @@ from credentials.model import Actor, Status
 from credentials.store import verification_key
 from handlers import facing
 from handlers.dialog import DIALOG
+from handlers.proofing import FACE_ATTEMPTS
 from handlers.steps import Ask, Outcome, Task, Work, outcomes
 from handlers.turn import Choices, HandOver, Kind, Picture, Say
 from tests.bot.talking import GRACE, Phone, World, doubtful, landscape, make_world, selfie
@@ -242,6 +243,19 @@ class TestWaiting:
         assert phone.step() == "registry_out"
 
 
+def task_of(world: World, phone: Phone) -> Task:
+    """What a work of this person's conversation is handed now."""
+    return Task(
+        holder=phone.holder,
+        given=world.conversations.look(phone.holder).given,
+        services=world.services,
+        liveness="unsafe-none",
+        now=world.clock(),
+        fetch=lambda media_id, limit: world.platform.fetch(media_id, limit=limit),
+        twins=world.talk.twins,
+    )
+
+
 class TestFace:
     @pytest.fixture
     def asked(self, world: World, phone: Phone) -> Phone:
@@ -274,22 +288,27 @@ class TestFace:
         self, world: World, asked: Phone
     ) -> None:
         asked.send_photo(selfie())
-        conversation = world.conversations.look(asked.holder)
-        task = Task(
-            holder=asked.holder,
-            given=conversation.given,
-            services=world.services,
-            liveness="unsafe-none",
-            now=world.clock(),
-            fetch=lambda media_id, limit: world.platform.fetch(media_id, limit=limit),
-            twins=world.talk.twins,
-        )
-        assert facing.match_photo(task).name == "issued"  # and then it was killed
+        assert facing.match_photo(task_of(world, asked)).name == "issued"  # and then it was killed
         assert asked.hears().count("办好了") == 1
         card = world.services.cards.of(asked.holder)
         assert card is not None
         kinds = [use.kind for use in world.services.cards.history(card.credential_id)]
         assert kinds.count("issued") == 1
+
+    @pytest.mark.parametrize("before", [0, FACE_ATTEMPTS - 1], ids=["first", "last"])
+    def test_a_worker_killed_after_asking_reviewers_and_the_next_one(
+        self, world: World, asked: Phone, before: int
+    ) -> None:
+        limits, tag = world.services.limits, asked.holder.tag
+        for _ in range(before):
+            limits.attempt("face", tag, FACE_ATTEMPTS, 3600, 3600)
+        asked.send_photo(doubtful())
+        assert facing.match_photo(task_of(world, asked)).name == "review"  # and then it was killed
+        (case,) = world.services.reviews.waiting()
+        world.database.zrem("{reviews}:waiting", case.review_id)  # or a little earlier
+        assert "人工核对" in asked.hears()
+        assert [each.review_id for each in world.services.reviews.waiting()] == [case.review_id]
+        assert limits.look("face", tag, FACE_ATTEMPTS).left == FACE_ATTEMPTS - before - 1
 
     @pytest.mark.parametrize("photo", [selfie, doubtful], ids=["clear", "doubtful"])
     @pytest.mark.parametrize("word", ["取消", "注销"])
