@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -37,6 +37,19 @@ def note(services: Services, kind: str, about: str, **details: str) -> None:
         UnavailableError: when it cannot be written; the command ends there.
     """
     services.audit.note(kind, Actor("operator", "command line"), about, **details)
+
+
+def complain_of(unreadable: Sequence[str]) -> None:
+    """End a command with status 1 where it had to pass cards over.
+
+    Raises:
+        click.ClickException: it names them, so that they can be looked for in a backup.
+    """
+    if unreadable:
+        one = len(unreadable) == 1
+        count = "1 card" if one else f"{len(unreadable)} cards"
+        passed = f"{'was' if one else 'were'} passed over"
+        raise click.ClickException(f"{count} cannot be read and {passed}: {', '.join(unreadable)}")
 
 
 def sentence(error: CredentialError) -> str:

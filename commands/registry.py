@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from commands.context import Opener, note, opened, sentence
+from commands.context import Opener, complain_of, note, opened, sentence
 from credentials import id_number
 from credentials.authority import EmbeddedRegistry
 from credentials.authority.base import Ending
@@ -30,17 +30,20 @@ def registry() -> None:
 def sync(opener: Opener, *, rate: float) -> None:
     """Re-check every card: take over what changed, revoke where the registration has ended.
 
-    Prints one JSON object of what was found. Beginning again is harmless.
+    Prints one JSON object of what was found. Beginning again is harmless. Exit status 1 where
+    cards could not be read: all others were re-checked.
     """
     with opened(opener) as services:
         note(services, "registry_sync", "registry")
         found: dict[str, int] = {}
+        unreadable: tuple[str, ...] = ()
         with click.progressbar(length=1, label="re-checking", file=sys.stderr) as bar:
             for step in services.renewals.sync(rate=rate):
                 bar.length = max(step.total, 1)
                 bar.update(step.done - bar.pos)
-                found = dict(step.findings)
+                found, unreadable = dict(step.findings), step.unreadable
     click.echo(json.dumps(found))
+    complain_of(unreadable)
 
 
 def _id_number(_context: click.Context, _option: click.Parameter, value: str) -> str:

@@ -23,6 +23,7 @@ from credentials.connection import guard
 from credentials.errors import LifecycleError
 from credentials.model import Actor, Card, Status
 from credentials.renewal import Tell
+from credentials.sealing import SealBrokenError
 from credentials.store import BUCKETS, Store, bucket
 
 KEY = "{reminders}"
@@ -36,7 +37,8 @@ SYSTEM = Actor("system")
 class Reminded:
     """How far a run has come: buckets done of all, how many were reminded, how many ended.
 
-    `at` is when it came there, in seconds since 1970.
+    `at` is when it came there, in seconds since 1970. `unreadable` are the credentials that do not
+    open, who are therefore not told; only the run itself knows of them.
     """
 
     done: int
@@ -44,6 +46,7 @@ class Reminded:
     told: int
     ended: int
     at: float = 0.0
+    unreadable: tuple[str, ...] = ()
 
 
 class Expiry:
@@ -66,9 +69,14 @@ class Expiry:
         yesterday = today - datetime.timedelta(days=1)
         through = datetime.date.fromisoformat(kept.decode()) if kept else yesterday
         told = ended = 0
+        unreadable: tuple[str, ...] = ()
         for start in range(0, BUCKETS, CHUNK):
             for credential_id, end in self._due(start, today + datetime.timedelta(days=STEPS[-1])):
-                card = self._cards.get(credential_id)
+                try:
+                    card = self._cards.get(credential_id)
+                except SealBrokenError:  # it holds up no other
+                    unreadable += (credential_id,)
+                    continue
                 if card is None:
                     continue
                 last_day = datetime.datetime.fromtimestamp(end, record.CHINA).date()
@@ -76,7 +84,10 @@ class Expiry:
                     ended += self._end(card, last_day)
                 else:
                     told += self._remind(card, last_day, through, today)
-            yield self._note(Reminded(min(start + CHUNK, BUCKETS), BUCKETS, told, ended))
+            come = Reminded(
+                min(start + CHUNK, BUCKETS), BUCKETS, told, ended, unreadable=unreadable
+            )
+            yield self._note(come)
         if today > through:
             with guard():
                 self._store.redis.hset(KEY, "through", today.isoformat())

@@ -18,9 +18,8 @@ from typing import Any
 
 from credentials import id_number, lifecycle, names
 from credentials.disclosure import Record
-from credentials.errors import UnavailableError
 from credentials.model import Card, Consent, Holder, Level, Person, Status
-from credentials.sealing import Sealer
+from credentials.sealing import SealBrokenError, Sealer
 
 _DICTIONARY = (
     "自治区自治州镇村路号栋单元室街道办事处大道小区花园社区居委会公寓大厦新村"
@@ -85,7 +84,7 @@ def unseal(sealer: Sealer, credential_id: str, sealed: bytes) -> Sealed:
     """What `seal` packed.
 
     Raises:
-        UnavailableError: when it does not open, or is not of this form.
+        SealBrokenError: when it does not open, or is not of this form.
     """
     plain = sealer.unseal(credential_id, sealed)
     try:
@@ -101,7 +100,7 @@ def unseal(sealer: Sealer, credential_id: str, sealed: bytes) -> Sealed:
             consents=tuple(Consent(kind, version, at) for kind, version, at in consents),
         )
     except (TypeError, ValueError, zlib.error) as error:
-        raise UnavailableError(what="seal", why="form") from error
+        raise SealBrokenError(what="seal", why="form") from error
 
 
 def _tight(packed: Sequence[object]) -> bytes:

@@ -41,7 +41,7 @@ from credentials.errors import (
 )
 from credentials.issuing import RESERVED_SECONDS
 from credentials.model import Actor, Card, Consent, Holder, Person, Status
-from credentials.sealing import Sealer
+from credentials.sealing import SealBrokenError, Sealer
 from credentials.store import (
     Store,
     card_key,
@@ -87,11 +87,15 @@ class Recheck:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Synced:
-    """How far `sync` has come: cards done, cards in all, and how often each was found."""
+    """How far `sync` has come: cards done, cards in all, and how often each was found.
+
+    `unreadable` are the credentials that do not open; they are counted under that word, too.
+    """
 
     done: int
     total: int
     findings: Mapping[str, int]
+    unreadable: tuple[str, ...] = ()
 
 
 class Renewals:
@@ -179,19 +183,24 @@ class Renewals:
         """Re-check every card with the authority, at most `rate` a second; yields after each.
 
         The first is `Synced(0, total, {})`. An authority that does not answer ends it with
-        UnavailableError; beginning again is harmless.
+        UnavailableError; beginning again is harmless. A card that does not open holds up no other.
         """
         ids = list(self._living())
         findings: dict[str, int] = {}
+        unreadable: tuple[str, ...] = ()
         yield Synced(0, len(ids), findings)
         began = time.monotonic()
         for done, credential_id in enumerate(ids, start=1):
             ahead = began + (done - 1) / rate - time.monotonic()
             if ahead > 0:
                 pause(ahead)
-            found = self.recheck(credential_id).finding
+            try:
+                found: str = self.recheck(credential_id).finding
+            except SealBrokenError:
+                found = "unreadable"
+                unreadable += (credential_id,)
             findings[found] = findings.get(found, 0) + 1
-            yield Synced(done, len(ids), findings)
+            yield Synced(done, len(ids), findings, unreadable)
 
     def _living(self) -> Iterator[str]:
         with guard():

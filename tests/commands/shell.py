@@ -40,6 +40,13 @@ class Shell:
         assert result.exit_code == 0, result.output
         return result.stdout
 
+    def ends_with(self, status: int, *words: str) -> tuple[str, str]:
+        """What it says, and of what it complains, with this status."""
+        result = self._type(*words)
+        assert result.exit_code == status, result.output
+        assert "Traceback" not in result.stderr
+        return result.stdout, result.stderr
+
     def is_refused(self, *words: str, status: int = 2) -> str:
         result = self._type(*words)
         assert result.exit_code == status, result.output

@@ -12,6 +12,7 @@ from commands.audit import audit
 from commands.registry import registry
 from commands.remind import remind
 from credentials.model import Consent, Holder
+from credentials.store import due_key, record_key
 from credentials.waiting import LONGEST_SECONDS
 from tests.commands.shell import APP, Shell
 from tests.credentials.issuer import person
@@ -63,6 +64,35 @@ def test_a_person_who_died_loses_the_card(shell: Shell, card: str) -> None:
     kept = shell.services.cards.get(card)
     assert kept is not None
     assert kept.status == "revoked"
+
+
+@pytest.mark.parametrize("end", ["sync", "remind"])
+def test_cards_that_do_not_open_are_named_and_hold_up_nobody(
+    shell: Shell, card: str, end: str
+) -> None:
+    services = shell.services
+    broken = {}
+    for number in (2, 3):
+        who = person(number)
+        services.authority.add(who)  # type: ignore[attr-defined]
+        consents = [Consent("data", "1", 1.0), Consent("face", "1", 1.0)]
+        holder = Holder("wechat", f"oBroken{number}")
+        issued = services.cards.issue(holder, who, consents, evidence={})
+        broken[issued.credential_id] = record_key(issued.credential_id)
+    for key in broken.values():
+        services.redis.hset(key, "e", "torn")
+    if end == "sync":
+        said, complained = shell.ends_with(1, "registry", "sync", "--rate", "1000")
+        assert json.loads(said) == {"same": 1, "unreadable": 2}
+    else:
+        for credential_id in (card, *broken):
+            services.redis.hset(record_key(credential_id), "x", "1000")
+            services.redis.zadd(due_key(credential_id), {credential_id: 1000})
+        said, complained = shell.ends_with(1, "remind")
+        assert json.loads(said.splitlines()[-1]) == {"reminded": 0, "ended": 1, "forgotten": 0}
+    assert "2 cards cannot be read and were passed over" in complained
+    assert all(credential_id in complained for credential_id in broken)
+    assert card not in complained.rpartition("passed over")[2]
 
 
 @pytest.mark.parametrize("words", [("--id-number", "1", "--reason", "died"), ("--reason", "died")])

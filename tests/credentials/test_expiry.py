@@ -10,7 +10,7 @@ import pytest
 from credentials.errors import UnavailableError
 from credentials.expiry import Expiry
 from credentials.model import Holder, Status
-from credentials.store import due_key
+from credentials.store import due_key, record_key
 from tests.credentials.issuer import HOLDER, Issuer, Phone
 
 LAST_DAY = datetime.date(2040, 1, 1)  # of the issuer's made-up people
@@ -105,6 +105,17 @@ def test_who_has_no_card_any_more_is_not_told(
     assert issuer.database.zcard(due_key(phone.credential_id)) == 0
     assert run(expiry, 30) == (0, 0)
     assert told == []
+
+
+def test_a_card_that_does_not_open_holds_up_no_other(
+    issuer: Issuer, expiry: Expiry, told: Told
+) -> None:
+    phones = [issuer.phone(number) for number in range(1, 5)]
+    broken = sorted(phone.credential_id for phone in phones)[0]  # the first to be looked at
+    issuer.database.hset(record_key(broken), "e", "torn")
+    last = list(expiry.remind(LAST_DAY - datetime.timedelta(days=7)))[-1]
+    assert (last.done, last.told, last.unreadable) == (4096, 3, (broken,))
+    assert len(told) == 3
 
 
 def test_a_card_without_an_end(issuer: Issuer, expiry: Expiry, told: Told) -> None:

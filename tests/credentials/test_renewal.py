@@ -422,6 +422,29 @@ def test_an_authority_that_is_out_revokes_nobody(issuer: Issuer, phone: Phone) -
     assert card.status is Status.ACTIVE
 
 
+@pytest.mark.parametrize("torn", ["short", "of another", "no record"])
+def test_a_card_that_does_not_open_holds_up_no_other(
+    issuer: Issuer, renewals: Renewals, registry: EmbeddedRegistry, torn: str
+) -> None:
+    phones = [issuer.phone(number) for number in range(1, 5)]
+    for number in range(1, 5):
+        registry.add(person(number))
+    registry.end(person(4).id_number, "died")
+    broken, other = phones[0].credential_id, record_key(phones[1].credential_id)
+    sealed = {
+        "short": b"torn",
+        "of another": issuer.database.hget(other, "e"),
+        "no record": issuer.sealer.seal(broken, b"[1, 2]"),
+    }[torn]
+    assert isinstance(sealed, bytes)
+    issuer.database.hset(record_key(broken), "e", sealed)
+    last = list(renewals.sync(rate=1000, pause=lambda _: None))[-1]
+    assert (last.done, last.unreadable) == (4, (broken,))
+    assert last.findings == {"unreadable": 1, "same": 2, "ended": 1}
+    with pytest.raises(UnavailableError):
+        renewals.recheck(broken)
+
+
 @pytest.mark.parametrize("credential_id", ["0" * 16, "f" * 16])
 def test_a_card_that_is_not_there(renewals: Renewals, credential_id: str) -> None:
     assert renewals.recheck(credential_id).finding is Finding.OVER
