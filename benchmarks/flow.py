@@ -121,7 +121,7 @@ def _split(spent: Iterable[Spent]) -> tuple[str, str]:
 
 def silent() -> Flask:
     """The web application without the operators' figures and transcripts."""
-    parts.Conversations = Silent  # type: ignore[attr-defined]
+    parts.Conversations = Silent  # type: ignore[attr-defined] # which `parts` puts together
     return app.create_app_from_environment()
 
 

@@ -23,12 +23,13 @@ from bot import engine, speech
 from bot.channel import Channel
 from bot.conversations import BusyError, Conversations, HeardBeforeError, LostError, Taken
 from bot.engine import Conversation, Line, Move
+from bot.holding import Claim, Leaving
 from bot.jobs import FACES, Jobs
 from bot.letters import from_json, to_json
 from bot.outbox import NOTHING_KEPT, Outbox
 from bot.tasks import Tasks
 from bot.transcripts import Entry, Transcripts, answered, heard
-from credentials.errors import CredentialError, UnavailableError
+from credentials.errors import UnavailableError
 from credentials.model import Holder, State
 from credentials.receipts import Receipt
 from credentials.services import Services
@@ -154,7 +155,7 @@ class Talk:
         if not job_id or conversation.job != job_id:
             self._conversations.leave(taken)
             return
-        with _Leaving(self._conversations, taken) as leaving:
+        with Leaving(self._conversations, taken) as leaving:
             name, now = conversation.step, self._clock()
             move = engine.carry_on(self._dialog, Move(conversation), name, outcome, now)
             move = self._work_off(move)
@@ -206,7 +207,7 @@ class Talk:
         """
         began = time.monotonic()
         taken = self._conversations.take(turn.holder, turn.key)
-        with _Leaving(self._conversations, taken) as leaving:
+        with Leaving(self._conversations, taken) as leaving:
             if turn.kind is Kind.UNFOLLOW:
                 self._outbox.forget(turn.holder)
                 self._withdraw(taken.conversation, Conversation(turn.holder))
@@ -404,7 +405,7 @@ class Talk:
             return
         self._channels[whose.channel].typing(whose.openid)
         began = time.monotonic()
-        with _Claim(self._conversations, whose, job_id) as claim:
+        with Claim(self._conversations, whose, job_id, JOB_WAIT_SECONDS) as claim:
             try:
                 outcome = step.does(self._tasks.of(conversation, wanted=claim.wanted))
             except UnavailableError:
@@ -450,67 +451,6 @@ class Talk:
             "extra": dict(turn.extra),
         }
         return self._services.sealer.seal_json(f"{turn.holder.tag}:turn", fields).hex()
-
-
-class _Claim:
-    """A work's claim to its conversation: taken when it asks whether it is still wanted.
-
-    What a work does after that cannot be undone, so nobody may cancel between the yes and the
-    end: their turn waits for the lock, and then finds what the work has led to. Only a work that
-    then takes longer than a lock lives may still be too late.
-    """
-
-    def __init__(self, conversations: Conversations, holder: Holder, job_id: str) -> None:
-        self._conversations = conversations
-        self._holder = holder
-        self._job_id = job_id
-        self._taken: Taken | None = None
-
-    def __enter__(self) -> _Claim:
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if self._taken is not None:
-            _leave(self._conversations, self._taken)
-
-    def wanted(self) -> bool:
-        """Whether the conversation still waits for the job; if so, it is kept from others.
-
-        Raises:
-            BusyError: when another turn holds the conversation; try again.
-        """
-        if self._taken is None:
-            self._taken = self._conversations.take(self._holder, wait_s=JOB_WAIT_SECONDS)
-        return self._taken.conversation.job == self._job_id
-
-    def hand_on(self) -> Taken | None:
-        """The conversation, if it was taken, for whoever ends it from now on."""
-        taken, self._taken = self._taken, None
-        return taken
-
-
-class _Leaving:
-    """Unlocks a conversation as it was when the block around it fails."""
-
-    def __init__(self, conversations: Conversations, taken: Taken) -> None:
-        self._conversations = conversations
-        self._taken = taken
-        self.done = False
-
-    def __enter__(self) -> _Leaving:
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if not self.done:
-            _leave(self._conversations, self._taken)
-
-
-def _leave(conversations: Conversations, taken: Taken) -> None:
-    """Unlock a conversation as it was."""
-    try:
-        conversations.leave(taken)
-    except CredentialError:
-        log.warning("a lock is left to expire")
 
 
 def _knowing(taken: Taken, move: Move) -> Conversation:

@@ -103,7 +103,7 @@ class AreaSessions(SecureCookieSessionInterface):
         if not isinstance(session, NoSession):
             super().save_session(app, session, response)
 
-    def get_signing_serializer(self, app: Flask) -> Serializer | None:  # noqa: ARG002
+    def get_signing_serializer(self, app: Flask) -> Serializer | None:  # noqa: ARG002 - Flask's
         """Sign under the current key, read under every key of the ring."""
         return Serializer(
             cast("Any", _keys(self._keyring, COOKIE_PURPOSE)),

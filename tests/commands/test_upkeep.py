@@ -31,7 +31,7 @@ def var_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def card(shell: Shell) -> str:
     who = person()
-    shell.services.authority.add(who)  # type: ignore[attr-defined]
+    shell.services.authority.add(who)  # type: ignore[attr-defined] # the embedded one
     consents = [Consent("data", "1", 1.0), Consent("face", "1", 1.0)]
     return shell.services.cards.issue(HOLDER, who, consents, evidence={}).credential_id
 
@@ -74,7 +74,7 @@ def test_cards_that_do_not_open_are_named_and_hold_up_nobody(
     broken = {}
     for number in (2, 3):
         who = person(number)
-        services.authority.add(who)  # type: ignore[attr-defined]
+        services.authority.add(who)  # type: ignore[attr-defined] # the embedded one
         consents = [Consent("data", "1", 1.0), Consent("face", "1", 1.0)]
         holder = Holder("wechat", f"oBroken{number}")
         issued = services.cards.issue(holder, who, consents, evidence={})

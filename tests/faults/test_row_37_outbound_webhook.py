@@ -193,13 +193,19 @@ def test_retries_are_bounded(database: redis.Redis, receiver: Receiver, figure: 
     figure("attempts", len(receiver.heard), "")
 
 
-def test_an_attempt_whose_worker_was_killed_is_made_again(
-    database: redis.Redis, receiver: Receiver
-) -> None:
+def announced(database: redis.Redis, receiver: Receiver) -> tuple[Sender, str]:
+    """Somebody with one delivery to make, and its id."""
     sender = Sender(database, receiver.poster())
     sender.webhooks.add("hotel", receiver.url)
     sender.webhooks.announce("hotel", "0" * 20, "accepted", "hotel")
     [(_, delivery_id)] = sender.later
+    return sender, delivery_id
+
+
+def test_an_attempt_whose_worker_was_killed_is_made_again(
+    database: redis.Redis, receiver: Receiver
+) -> None:
+    sender, delivery_id = announced(database, receiver)
 
     def killed(*_: object) -> int:
         raise SystemExit
@@ -222,10 +228,7 @@ def test_an_attempt_whose_worker_was_killed_is_made_again(
 def test_a_second_job_of_an_attempt_under_way_ends_once_it_is_decided(
     database: redis.Redis, receiver: Receiver
 ) -> None:
-    sender = Sender(database, receiver.poster())
-    sender.webhooks.add("hotel", receiver.url)
-    sender.webhooks.announce("hotel", "0" * 20, "accepted", "hotel")
-    [(_, delivery_id)] = sender.later
+    sender, delivery_id = announced(database, receiver)
 
     def meanwhile(_host: str, _port: int) -> list[str]:
         sender.webhooks.deliver("hotel", delivery_id)
