@@ -96,5 +96,5 @@ def test_a_connection_outlives_an_answer_that_needed_no_body(path: str) -> None:
                     assert answer.status in {400, 401, 403}
                     answer.read()
         finally:
-            web.kill()
-            web.wait()
+            web.terminate()  # killed, it would leave its worker process behind
+            web.wait(30)
