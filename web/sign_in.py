@@ -93,6 +93,7 @@ def register(
         _count(sessions, services.limits)
 
     _register_pages(routes, sessions, services, factors)
+    _register_password(routes, sessions, services)
     second.register(routes, sessions, services, factors, attempt)
 
 
@@ -126,9 +127,19 @@ def _register_pages(
         sessions.begin(account)
         return redirect(target, 303)
 
+    @routes.post("/sign-out")
+    def sign_out() -> BaseResponse:
+        """End the session."""
+        sessions.end()
+        return redirect(url_for(".sign_in"), 303)
+
+
+def _register_password(routes: Blueprint, sessions: Sessions, services: Services) -> None:
+    area = sessions.area
+
     @routes.route("/password", methods=["GET", "POST"])
     def password() -> BaseResponse:
-        """Replace the one-time password."""
+        """Replace the one-time password, or one's own by whoever still knows it."""
         account = current()
         if request.method == "GET":
             return _password_page()
@@ -137,18 +148,15 @@ def _register_pages(
         if error:
             return _password_page(error, values)
         try:
+            if not account.must_change_password:
+                present = request.form.get("present", "")
+                _check(sessions, services.limits, account.username, present)
             renewed = sessions.accounts.set_password(account.username, new)
-        except passwords.PasswordError as refusal:
+        except (passwords.PasswordError, SignInError, RefusalError) as refusal:
             return _password_page(refusal.code, refusal.details)
         services.audit.note("password_set", Actor(renewed.kind, renewed.username), area)
         sessions.begin(renewed)
         return redirect(f"/{area}", 303)
-
-    @routes.post("/sign-out")
-    def sign_out() -> BaseResponse:
-        """End the session."""
-        sessions.end()
-        return redirect(url_for(".sign_in"), 303)
 
 
 def _first(account: Account, factors: Factors) -> str:
@@ -216,7 +224,8 @@ def _sign_in_page(
 
 def _password_page(error: str = "", values: Mapping[str, object] | None = None) -> Response:
     page = render_template("sign_password.html", error=error, values=values or {})
-    return make_response(page, 422 if error else 200)
+    status = {"": 200, "locked": 429, "too_many_requests": 429, "wrong_password": 401}
+    return make_response(page, status.get(error, 422))
 
 
 def _ask_to_sign_in(area: str, texts: Texts) -> BaseResponse:

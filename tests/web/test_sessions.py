@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 
@@ -210,6 +211,59 @@ class TestEnding:
         answer = person.browser.get(f"/{person.area}", headers={"Accept": "application/json"})
         assert answer.status_code == 401
         assert answer.get_json()["code"] == "unauthenticated"
+
+
+class TestOneSOwnPassword:
+    NEW = "three herons on the ferry"
+
+    def test_it_is_changed_by_whoever_knows_it(self, office: Office, person: Person) -> None:
+        elsewhere = dataclasses.replace(person, browser=office.app.test_client())
+        elsewhere.try_to_sign_in(PASSWORD)
+        path = f"/{person.area}/password"
+        done = person.fill(path, present=PASSWORD, new=self.NEW, again=self.NEW)
+        assert done.location == f"/{person.area}"
+        assert person.see(f"/{person.area}").status_code == 200
+        assert elsewhere.see(f"/{person.area}").status_code == 303
+        assert elsewhere.try_to_sign_in(PASSWORD).status_code == 401
+        assert elsewhere.try_to_sign_in(self.NEW).status_code == 303
+        assert office.audited().count("password_set") == 2
+
+    @pytest.mark.parametrize("present", [{}, {"present": ""}, {"present": "a guess of a guest"}])
+    def test_a_session_left_open_does_not_change_it(
+        self, person: Person, present: dict[str, str]
+    ) -> None:
+        path = f"/{person.area}/password"
+        answer = person.fill(path, new=self.NEW, again=self.NEW, **present)
+        assert answer.status_code == 401
+        assert "not your present password; 4 tries are left" in answer.text
+        assert person.try_to_sign_in(self.NEW).status_code == 401
+
+    def test_guesses_lock_it(self, person: Person) -> None:
+        path = f"/{person.area}/password"
+        codes = [
+            person.fill(path, present=f"guess {n}", new=self.NEW, again=self.NEW).status_code
+            for n in range(5)
+        ]
+        assert codes == [401, 401, 401, 401, 429]
+        answer = person.fill(path, present=PASSWORD, new=self.NEW, again=self.NEW)
+        assert answer.status_code == 429
+        assert "locked" in answer.text
+
+    def test_a_bad_new_one_costs_no_guess(self, person: Person) -> None:
+        path = f"/{person.area}/password"
+        for new in ("short", PASSWORD):
+            assert person.fill(path, present=PASSWORD, new=new, again=new).status_code == 422
+        answer = person.fill(path, present="a guess", new=self.NEW, again=self.NEW)
+        assert "4 tries are left" in answer.text
+
+    def test_the_way_to_it_is_shown(self, person: Person) -> None:
+        place = "team" if person.area == "console" else "second"
+        assert f'href="/{person.area}/password"' in person.see(f"/{person.area}/{place}").text
+        assert 'name="present"' in person.see(f"/{person.area}/password").text
+
+    def test_a_one_time_password_is_not_asked_for_again(self, newcomer: Person) -> None:
+        newcomer.try_to_sign_in(newcomer.password)
+        assert 'name="present"' not in newcomer.see(f"/{newcomer.area}/password").text
 
 
 class TestForgedForms:
