@@ -266,7 +266,7 @@ def test_sync_finds_each(
     issuer.cards.freeze(phones[3].credential_id, HOLDER)
     issuer.cards.revoke(phones[4].credential_id, HOLDER)
     pauses: list[float] = []
-    last = list(renewals.sync(rate=0.5, pause=pauses.append))[-1]
+    last = list(renewals.sync(rate=0.001, pause=pauses.append))[-1]
     assert (last.done, last.total) == (4, 4)
     assert last.findings == {"ended": 1, "renamed": 1, "changed": 1, "same": 1}
     assert len(pauses) == 3
