@@ -16,9 +16,10 @@ from collections.abc import Mapping
 
 import structlog
 
+from credentials import record
 from credentials.audit import Audit
 from credentials.errors import CredentialError, NoCardError, RefusalError
-from credentials.model import Approval, Holder, State
+from credentials.model import Approval, Holder, State, Status
 from credentials.pins import PinError, Pins
 from credentials.receipts import ANSWERED, MOST_WAITING, leave
 from credentials.store import (
@@ -98,11 +99,11 @@ class Approvals:
             raise RefusalError("unknown_verification")
         asked = self._store.fields(verification_key(verification_id))[0]
         needs_pin = answer is State.ACCEPTED and asked.get("pn") == b"1"
-        if not asked or needs_pin or not self._store.together:  # else the script looks
+        if not asked or not (needs_pin or self._store.together):  # else a script looks
             self._check_holds(holder, asked)
         credential_id = asked["c"].decode()
         if needs_pin:
-            self._check_waits(asked)  # a request that is over costs no try
+            self._check_waits(holder, verification_id, asked)
             self._pins.enter(credential_id, pin, verification_id)
         place = place_of(credential_id)
         entry = self._audit.entry(
@@ -154,9 +155,22 @@ class Approvals:
         if asked.get("c") != credential_id.encode():
             raise RefusalError("unknown_verification")
 
-    def _check_waits(self, asked: Mapping[str, bytes]) -> None:
-        if asked["st"] != State.AWAITING_HOLDER.encode():
+    def _check_waits(
+        self, holder: Holder, verification_id: str, asked: Mapping[str, bytes]
+    ) -> None:
+        """Whether it waits for this holder: a request that is over costs no try of the PIN."""
+        found = self._store.glance_held(holder, asked["c"].decode())
+        if found is None:
+            self._check_holds(holder, asked)
+            raise RefusalError("unknown_verification")  # held it a moment ago
+        status = record.status_at(found.record, found.now)
+        if status is not Status.ACTIVE:
+            raise RefusalError(status.value if status else "unknown_verification")
+        waits = found.record.get("w") == verification_id.encode()
+        if asked["st"] != State.AWAITING_HOLDER.encode() or not waits:
             raise RefusalError("already_answered")
+        if found.now > int(asked["ex"]):
+            raise RefusalError("too_late")
 
 
 def _refusal(code: str) -> CredentialError:

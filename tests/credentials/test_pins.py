@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from credentials.errors import CredentialError
+from credentials.errors import CredentialError, NoCardError
 from credentials.model import Level, State, Verification
 from credentials.pins import TRIES, PinError, check_new
 from credentials.resealing import Resealing
@@ -225,9 +227,46 @@ def test_too_late_for_a_pin(upgraded: Phone, bank: Desk) -> None:
     answer = asked(upgraded, bank)
     key = verification_key(answer.verification_id)
     upgraded.issuer.database.hincrby(key, "ex", -61_000_000)
+    approve = functools.partial(
+        upgraded.issuer.verifications.approve, upgraded.holder, answer.verification_id
+    )
+    for pin in (PIN, *[WRONG] * 7):
+        assert refusal(functools.partial(approve, pin)) == "too_late"
+    assert not upgraded.issuer.pins.state(upgraded.credential_id).locked
+
+
+def test_a_request_that_a_newer_one_ended_costs_no_try(upgraded: Phone, bank: Desk) -> None:
+    former, newer = asked(upgraded, bank), asked(upgraded, bank)
     verifications = upgraded.issuer.verifications
-    late = refusal(lambda: verifications.approve(upgraded.holder, answer.verification_id, PIN))
-    assert late == "too_late"
+    for _ in range(7):
+        refused = refusal(
+            lambda: verifications.approve(upgraded.holder, former.verification_id, WRONG)
+        )
+        assert refused == "already_answered"
+    upgraded.approve(PIN)
+    assert bank.look(newer).state is State.ACCEPTED
+
+
+def test_a_request_to_a_card_that_was_frozen_costs_no_try(upgraded: Phone, bank: Desk) -> None:
+    answer = asked(upgraded, bank)
+    upgraded.freeze()
+    verifications = upgraded.issuer.verifications
+    for _ in range(7):
+        refused = refusal(
+            lambda: verifications.approve(upgraded.holder, answer.verification_id, WRONG)
+        )
+        assert refused == "frozen"
+    assert not upgraded.issuer.pins.state(upgraded.credential_id).locked
+
+
+def test_another_holder_s_request_costs_no_try(upgraded: Phone, bank: Desk) -> None:
+    answer = asked(upgraded, bank)
+    stranger = dataclasses.replace(upgraded.holder, openid="of-a-stranger")
+    verifications = upgraded.issuer.verifications
+    for _ in range(7):
+        with pytest.raises(NoCardError):
+            verifications.approve(stranger, answer.verification_id, WRONG)
+    assert not upgraded.issuer.pins.state(upgraded.credential_id).locked
 
 
 # --- brute force -------------------------------------------------------------------------------
