@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+
 import argon2
 import pytest
 import redis
 
-from credentials import passwords
+from credentials import passwords, shifts
 from tests.web.office import Office, Person, Phone, Software
+from web import shift, shown
 
 
 @pytest.fixture(autouse=True)
@@ -15,6 +18,15 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Real argon2id hashes with the smallest parameters: its cost is tested where it is chosen."""
     quick = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr(passwords, "_HASHER", quick)
+
+
+@pytest.fixture(autouse=True)
+def noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desk's day that ends half a day from now: midnight in China parts no scan from its list."""
+    hour = datetime.datetime.now(datetime.UTC).hour
+    zone = datetime.timezone(datetime.timedelta(hours=12 - hour))
+    for place in (shifts, shift, shown):
+        monkeypatch.setattr(place, "CHINA", zone)
 
 
 @pytest.fixture
