@@ -50,6 +50,7 @@ def test_every_answer_is_described(office: Office, *, sandbox: bool) -> None:
             max_examples=EXAMPLES,
             deadline=None,
             database=None,
+            derandomize=True,
             suppress_health_check=list(HealthCheck),
         )
         def ask(case: Case) -> None:
