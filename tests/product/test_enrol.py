@@ -126,7 +126,6 @@ def test_before_the_face_step_the_page_leads_back_to_the_chat(
         expect(page.locator("#capture")).to_be_hidden()
 
 
-@pytest.mark.timeout(400)
 def test_without_a_camera_files_are_sent(playwright: Playwright, tmp_path: Path) -> None:
     """By somebody who can close her eyes (no spectacles), in a product where she has no card."""
     with running(tmp_path / "product") as product, Phone(product.address) as phone:
@@ -169,7 +168,6 @@ def asked_on(page: Page) -> Gesture:
     return next(each for words, each in WORDS.items() if words.endswith(asked))
 
 
-@pytest.mark.timeout(400)
 def test_the_camera_takes_the_pictures_by_itself(
     playwright: Playwright, product: Product, phone: Phone, tmp_path: Path
 ) -> None:

@@ -31,7 +31,6 @@ CHECKS = [
 ]
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("sandbox", [False, True])
 def test_every_answer_is_described(office: Office, *, sandbox: bool) -> None:
     software = office.software()
