@@ -10,6 +10,7 @@ import pytest
 import redis
 from flask import Flask
 
+from credentials import connection
 from credentials import services as parts
 from credentials.authority import EmbeddedRegistry
 from credentials.connection import connect
@@ -69,6 +70,12 @@ def app_of(
             broken=functools.partial(pages.broken, services.texts),
         )
     return app
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a Redis that waits for its turn, or for the disk, on a machine that does more."""
+    monkeypatch.setattr(connection, "ANSWER_SECONDS", 60.0)
 
 
 @pytest.fixture
