@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a redis-server of this test process's own, or of a cluster (CARD_CLUSTER)."""
     if os.environ.get("CARD_CLUSTER"):
-        with nodes.cluster("--appendonly", "no") as made:
+        with nodes.cluster(*nodes.CALM) as made:
             yield made.url
         return
     var_dir: Path = tmp_path_factory.mktemp("redis")

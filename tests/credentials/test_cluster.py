@@ -16,7 +16,7 @@ from tests.credentials.test_replicas import promised
 @pytest.fixture
 def cluster() -> Iterator[str]:
     """A cluster of three primaries, each with a replica: a stop is not promised without one."""
-    with nodes.cluster() as made:
+    with nodes.cluster(*nodes.CALM) as made:
         yield made.url
 
 
