@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,17 @@ from faces.gestures import Gesture
 from web.demo import CITIZENS, REMEMBERED_TAKES, TAKES, Citizen, Takes
 
 EACH = pytest.mark.parametrize("citizen", CITIZENS, ids=["hopper", "collins"])
+
+
+@pytest.fixture(autouse=True)
+def dice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same throws in every run.
+
+    Of 360 000 pairs of takes the nearest two were 8 bits apart, where 6 are one picture saved
+    anew: so in one run of a few hundred two of the sixty would be alike.
+    """
+    thrown = random.Random(4)
+    monkeypatch.setattr("web.demo.random.SystemRandom", lambda: thrown)
 
 
 def shape(taken: bytes) -> str:
