@@ -192,13 +192,8 @@ def _join(made: Cluster, primaries: int) -> None:
         node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         if number:
             node.ask("CLUSTER", "MEET", "127.0.0.1", made.nodes[0].port)
-    until(
-        lambda: all(
-            f"cluster_known_nodes:{len(made.nodes)}" in str(node.ask("CLUSTER", "INFO"))
-            for node in made.nodes
-        ),
-        "the nodes do not meet",
-    )
+    names = [str(node.ask("CLUSTER", "MYID")) for node in made.nodes]
+    until(lambda: all(_knows(node, names) for node in made.nodes), "the nodes do not meet")
     for number in range(primaries):
         low, high = SLOTS * number // primaries, SLOTS * (number + 1) // primaries
         made.nodes[number].ask("CLUSTER", "ADDSLOTS", *range(low, high))
@@ -252,6 +247,12 @@ def _online(primary: Node) -> str:
 def _follows(node: Node, primary: str) -> bool:
     mine = next(line for line in str(node.ask("CLUSTER", "NODES")).splitlines() if "myself" in line)
     return primary in mine
+
+
+def _knows(node: Node, names: list[str]) -> bool:
+    """Whether a node knows all the others by their names: until they have met it makes some up."""
+    known = str(node.ask("CLUSTER", "NODES"))
+    return all(name in known for name in names)
 
 
 def until(true: Callable[[], bool], complaint: str, seconds: float = START_SECONDS) -> None:
