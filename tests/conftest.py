@@ -53,8 +53,11 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def database(redis_url: str) -> Iterator[redis.Redis]:
-    """A client of that Redis, emptied; replies are bytes."""
-    client = connect(redis_url) if "+cluster" in redis_url else redis.Redis.from_url(redis_url)
+    """A client of that Redis, emptied; replies are bytes, and are waited for on a busy machine."""
+    if "+cluster" in redis_url:
+        client = connect(redis_url)
+    else:
+        client = redis.Redis.from_url(redis_url, socket_timeout=60, socket_connect_timeout=60)
     client.flushall()
     yield client
     client.close()

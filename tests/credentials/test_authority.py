@@ -6,6 +6,7 @@ import gzip
 import json
 import secrets
 import threading
+import types
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -118,7 +119,7 @@ def line() -> Iterator[Registry]:
 
 @pytest.fixture
 def far(line: Registry) -> Iterator[HttpAuthority]:
-    authority = HttpAuthority(line.url, KEY)
+    authority = HttpAuthority(line.url, KEY, whole_seconds=60)  # an end, not a wait
     yield authority
     authority.close()
 
@@ -318,32 +319,41 @@ def test_a_silent_authority_is_waited_for_only_so_long(line: Registry) -> None:
     over = threading.Event()
 
     def keep_silent(_handler: BaseHTTPRequestHandler) -> None:
-        over.wait(10)
+        over.wait()
 
     line.say = keep_silent
     try:
-        assert why(HttpAuthority(line.url, KEY, whole_seconds=0.2)) == "ReadTimeout"
+        assert why(HttpAuthority(line.url, KEY, whole_seconds=1.0)) == "ReadTimeout"
     finally:
         over.set()
 
 
-def test_an_authority_that_drips_is_waited_for_only_so_long(line: Registry) -> None:
+def test_an_authority_that_drips_is_waited_for_only_so_long(
+    line: Registry, far: HttpAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each drop is in time, and all of them are not: by a clock that goes on with every drop."""
     over = threading.Event()
+    passed = 0.0
 
     def drip(handler: BaseHTTPRequestHandler) -> None:
+        nonlocal passed
         handler.send_response(200)
         handler.end_headers()
         try:
             while not over.wait(0.02):
+                passed += 10.0
                 handler.wfile.write(b" ")
         except OSError:
             pass  # the other side hung up, as it should
 
     line.say = drip
+    clock = types.SimpleNamespace(monotonic=lambda: passed)
+    monkeypatch.setattr("credentials.authority.http.time", clock)
     try:
-        assert why(HttpAuthority(line.url, KEY, whole_seconds=1.5)) == "too slow"
+        assert why(far) == "too slow"
     finally:
         over.set()
+    assert passed > 60.0
 
 
 def test_an_authority_that_is_not_there() -> None:
