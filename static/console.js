@@ -8,6 +8,8 @@ let ahead = 0; // the server's clock before ours, in seconds
 let chosen = -1;
 let shown = bare(list.innerHTML); // before the ages grow
 let pressing = false;
+let asked = 0; // renewals so far, and the last one whose answer came
+let answered = 0;
 
 // --- ages ----------------------------------------------------------------------
 
@@ -54,18 +56,19 @@ function begun() {
 
 async function renew() {
   if (document.hidden || !$("live-sign")) return;
+  const mine = (asked += 1);
   try {
     const answer = await fetch(location.href, {
       headers: { "X-Fragment": "1", ...(tag && { "If-None-Match": tag }) },
       cache: "no-store",
     });
     if (answer.redirected || answer.status === 401) return location.reload();
+    const text = answer.ok ? await answer.text() : "";
+    if (mine < answered) return; // it was slow, and what is shown is newer
+    answered = mine;
     const date = Date.parse(answer.headers.get("Date") ?? "");
     if (date) ahead = date / 1000 - Date.now() / 1000;
-    if (answer.ok) {
-      const etag = answer.headers.get("ETag") ?? "";
-      if (put(await answer.text())) tag = etag;
-    }
+    if (answer.ok && put(text)) tag = answer.headers.get("ETag") ?? "";
     fresh(answer.ok || answer.status === 304);
   } catch {
     fresh(false);

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import zxingcpp
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 from werkzeug.serving import make_server
 
 from credentials import offline, verification
@@ -250,6 +250,31 @@ def test_a_press_that_a_renewal_falls_into_counts(
     renewed(page)
     page.mouse.up()
     page.wait_for_url(f"**/console/cards/{phone.credential_id}")
+
+
+def test_an_older_list_that_comes_after_a_newer_one_is_not_shown(
+    office: Office, phone: Phone, software: Software, address: str, page: Page
+) -> None:
+    office.operator("viewer")
+    office.services.operators.set_password("laochen", PASSWORD)
+    sign_in(page, address, "console", "laochen")
+    page.goto(f"{address}/console/verifications")
+    told = "fetch(location.href, {headers: {'X-Fragment': '1'}}).then((answer) => answer.text())"
+    older = page.evaluate(told)
+    late: list[Route] = []
+    held: list[Route] = []
+    page.route("**/console/verifications", lambda route: late.append(route), times=1)  # noqa: PLW0108 Playwright wants a function of Python's
+    with page.expect_request("**/console/verifications"):
+        pass
+    software.scan(phone.show())
+    page.wait_for_selector("#list .rows")
+    page.route("**/console/verifications", lambda route: held.append(route))  # noqa: PLW0108 nor may a newer one mend it
+    with page.expect_response(lambda answer: answer.request == late[0].request) as answer:
+        late[0].fulfill(body=older, content_type="text/html")
+    answer.value.finished()
+    page.wait_for_function("new Promise((done) => setTimeout(done, 0, true))")
+    assert page.is_visible("#list .rows")
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def _film(text: str) -> bytes:
