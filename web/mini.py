@@ -57,6 +57,8 @@ HISTORY_ENTRIES = 24
 LOGINS_PER_ADDRESS = 120
 LOGINS_PER_MINUTE = 3000
 """In a minute: of one address, behind which many phones of one network may be; and of all."""
+ADDRESS_PAUSE_S = 60
+ALL_PAUSE_S = 5
 log = structlog.get_logger("web.mini")
 Body = TypeVar("Body", bound=pydantic.BaseModel)
 View = Callable[..., Response]
@@ -160,8 +162,8 @@ class MiniProgramViews:
         # One address first: what it tries too often takes nothing of what all may.
         address = proxies.caller()
         for key, limit, pause_s in (
-            (address, LOGINS_PER_ADDRESS, 60),
-            ("all", LOGINS_PER_MINUTE, 5),
+            (address, LOGINS_PER_ADDRESS, ADDRESS_PAUSE_S),
+            ("all", LOGINS_PER_MINUTE, ALL_PAUSE_S),
         ):
             if not self.services.limits.attempt("mini_login", key, limit, 60, pause_s).allowed:
                 raise RefusalError("too_many_requests")
