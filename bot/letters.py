@@ -14,21 +14,25 @@ from handlers.turn import Choices, HandOver, Link, Picture, Reply, Say
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that a person will not receive, why, and when that was decided."""
+    """A message that a person will not receive, why, and when that was decided.
+
+    `given` is what its words may repeat of the person, as `transcripts.given_of` has it.
+    """
 
     holder: Holder
     reply: Reply
     reason: str
     at: float
+    given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def words(self) -> str:
-        """What it said, without ID numbers: for operators."""
+        """What it said, without ID numbers and without what was given: for operators."""
         match self.reply:
             case Say(text) | Choices(text, _) | Picture(_, text):
-                return mask(text, {})
+                return mask(text, self.given)
             case Link(title, description, _):
-                return mask(f"{title} {description}".strip(), {})
+                return mask(f"{title} {description}".strip(), self.given)
         return ""
 
     def to_json(self) -> dict[str, Any]:
@@ -39,13 +43,15 @@ class DeadLetter:
             "reply": to_json(self.reply),
             "reason": self.reason,
             "at": self.at,
+            "given": dict(self.given),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> DeadLetter:
         """The letter that `to_json` wrote."""
         holder = Holder(value["channel"], value["openid"])
-        return cls(holder, from_json(value["reply"]), value["reason"], value["at"])
+        reply = from_json(value["reply"])
+        return cls(holder, reply, value["reason"], value["at"], value.get("given", {}))
 
 
 def to_json(reply: Reply) -> dict[str, Any]:

@@ -39,7 +39,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import redis
 import structlog
@@ -140,16 +140,30 @@ class Outbox:
         self._keep = database.register_script(_script("keep"))
         self._take = database.register_script(_script("take"))
 
-    def put(self, holder: Holder, replies: Sequence[Reply], key: str) -> bool:
+    def put(
+        self,
+        holder: Holder,
+        replies: Sequence[Reply],
+        key: str,
+        given: Mapping[str, Any] | None = None,
+    ) -> bool:
         """Write messages down and have them delivered; False when `key` was put before.
 
         Called again with the same key, as a repeated job does, it says nothing twice, but makes
         sure that a delivery is on its way.
+
+        Args:
+            holder: to whom.
+            replies: what is said, in order.
+            key: what it is said for.
+            given: what of the person the messages may repeat (`transcripts.given_of`): operators
+                see a dead letter without it.
         """
         if not replies:
             return False
         queue = _queue(holder)
-        sealed = [self._sealer.seal_json(queue, to_json(reply)) for reply in replies]
+        beside = {"given": given} if given and any(given.values()) else {}
+        sealed = [self._sealer.seal_json(queue, {**to_json(reply), **beside}) for reply in replies]
         with guard():
             self._redis.zadd(WAITING, {_member(holder): self._clock()})
             new = self._put(
@@ -380,18 +394,24 @@ class Outbox:
 
     def _bury(self, holder: Holder, messages: Sequence[bytes], reason: str) -> None:
         for sealed in messages:
-            if reply := self._open(holder, sealed):
-                letter = DeadLetter(holder, reply, reason, self._clock()).to_json()
-                self._redis.lpush(DEAD, self._sealer.seal_json(DEAD, letter))
+            if value := self._unsealed(holder, sealed):
+                given = value.get("given", {})
+                letter = DeadLetter(holder, from_json(value), reason, self._clock(), given)
+                self._redis.lpush(DEAD, self._sealer.seal_json(DEAD, letter.to_json()))
                 self._redis.ltrim(DEAD, 0, MOST_DEAD - 1)
                 log.warning("message dead", reason=reason)
 
     def _open(self, holder: Holder, sealed: bytes) -> Reply | None:
+        value = self._unsealed(holder, sealed)
+        return from_json(value) if value else None
+
+    def _unsealed(self, holder: Holder, sealed: bytes) -> Mapping[str, Any] | None:
         try:
-            return from_json(self._sealer.unseal_json(_queue(holder), sealed))
+            value: Mapping[str, Any] = self._sealer.unseal_json(_queue(holder), sealed)
         except SealBrokenError:
             log.error("message unreadable", reason="its seal is broken")  # noqa: TRY400 - told, not traced
             return None
+        return value
 
     def _wake(self, holder: Holder, delay_s: float) -> None:
         self._enqueue("deliver", channel=holder.channel, openid=holder.openid, delay_s=delay_s)

@@ -28,7 +28,7 @@ from bot.jobs import FACES, Jobs
 from bot.letters import from_json, to_json
 from bot.outbox import NOTHING_KEPT, Outbox
 from bot.tasks import Tasks
-from bot.transcripts import Entry, Transcripts, answered, heard
+from bot.transcripts import Entry, Transcripts, answered, given_of, heard
 from credentials.errors import UnavailableError
 from credentials.model import Holder, State
 from credentials.receipts import Receipt
@@ -160,14 +160,15 @@ class Talk:
             move = engine.carry_on(self._dialog, Move(conversation), name, outcome, now)
             move = self._work_off(move)
             replies = speech.render(self._texts, move)
-            self._outbox.put(holder, replies, f"job:{job_id}")
+            known = _knowing(conversation, move)
+            self._outbox.put(holder, replies, f"job:{job_id}", given_of(known))
             if name in TOLD_WORKS and move.lines:
                 # The result alone: the page asks the next question in its own way.
                 language = move.conversation.language or DEFAULT_LANGUAGE
                 words = speech.sentence(self._texts, language, move.lines[0])
                 self._services.frames.tell(holder, job_id, words)
             self._start_jobs(move, job_id)
-            self._keep(taken, move, answered(replies, conversation, now))
+            self._keep(taken, move, answered(replies, known, now))
             leaving.done = True
         log.info("work finished", step=name, outcome=outcome.name)
 
@@ -234,15 +235,15 @@ class Talk:
             if not late and self._hands_over(turn, taken, move):
                 replies = (HandOver(), *replies)
             answer = replies[0] if replies and not late else None
-            name = f"turn:{turn.key or turn.at}"
+            name, known = f"turn:{turn.key or turn.at}", _knowing(taken.conversation, move)
             if through_page:
                 answer = Say(speech.text_of(replies)) if replies else None
             elif answer is None:
-                self._outbox.put(turn.holder, replies, name)
+                self._outbox.put(turn.holder, replies, name, given_of(known))
             else:
-                self._outbox.put(turn.holder, replies[1:], f"{name}:more")
+                self._outbox.put(turn.holder, replies[1:], f"{name}:more", given_of(known))
             told = [heard(now, taken.conversation)]
-            told += answered(replies, _knowing(taken, move), now.at)
+            told += answered(replies, known, now.at)
             self._keep(
                 taken,
                 move,
@@ -300,7 +301,7 @@ class Talk:
     def _tell(self, conversation: Conversation, replies: Sequence[Reply], key: str) -> None:
         """Send what no turn asked for, and let operators see that it was sent."""
         holder = conversation.holder
-        if self._outbox.put(holder, replies, key):
+        if self._outbox.put(holder, replies, key, given_of(conversation)):
             self.transcripts.add(holder, answered(replies, conversation, self._clock()))
 
     def notify(self, receipt: Receipt) -> None:
@@ -453,12 +454,10 @@ class Talk:
         return self._services.sealer.seal_json(f"{turn.holder.tag}:turn", fields).hex()
 
 
-def _knowing(taken: Taken, move: Move) -> Conversation:
+def _knowing(before: Conversation, move: Move) -> Conversation:
     """The conversation as it was, with what was given before and after: it masks what was said."""
-    before, after = taken.conversation.given, move.conversation.given
-    if not after:
-        return taken.conversation
-    return dataclasses.replace(taken.conversation, given={**before, **after})
+    after = move.conversation.given
+    return dataclasses.replace(before, given={**before.given, **after}) if after else before
 
 
 def _pack_holder(holder: Holder) -> dict[str, str]:

@@ -77,10 +77,7 @@ class Entry:
         typed = self.who == PERSON and self.step in NAME_STEPS and self.kind in ("text", "voice")
         if typed and _is_name(self.text):
             return names.mask(self.text.strip())
-        text = self.text
-        for each in self.read:
-            text = text.replace(each, "*" * len(each))
-        return mask(text, {"name": self.name})
+        return mask(self.text, {"name": self.name, "read": self.read})
 
     @property
     def hides(self) -> bool:
@@ -213,7 +210,7 @@ def answered(replies: Iterable[Reply], conversation: Conversation, at: float) ->
 
 
 def given_of(conversation: Conversation) -> dict[str, Any]:
-    """What an entry has to mask wherever it stands: `name` and `read`."""
+    """What `mask` hides wherever it stands: `name` and `read`, as an entry has them."""
     given = conversation.given
     name, shown = given.get("new_name") or given.get("name"), given.get("shown")
     read = [shown.get(field) for field in CARD_FIELDS] if isinstance(shown, Mapping) else []
@@ -224,7 +221,15 @@ def given_of(conversation: Conversation) -> dict[str, Any]:
 
 
 def mask(text: str, given: Mapping[str, object]) -> str:
-    """The same text without ID numbers, however they are written, and without the given name."""
+    """The same text without ID numbers, however they are written, and without what was given.
+
+    Args:
+        text: what was said or sent.
+        given: what `given_of` a conversation says.
+    """
+    read = given.get("read", ())
+    for each in read if isinstance(read, Sequence) else ():
+        text = text.replace(each, "*" * len(each))
     name = given.get("name")
     if isinstance(name, str) and name:
         text = text.replace(name, names.mask(name))

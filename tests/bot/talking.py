@@ -12,7 +12,12 @@ from collections.abc import Callable
 import redis
 
 from bot import follow_up, news
-from bot.channel import MediaGoneError, NotDeliveredError, PlatformUnavailableError
+from bot.channel import (
+    MediaGoneError,
+    NotDeliveredError,
+    PlatformUnavailableError,
+    UnreachableError,
+)
 from bot.conversations import Conversations
 from bot.figures import Figures
 from bot.jobs import QUEUES, Jobs
@@ -44,9 +49,12 @@ class Platform:
         self.media: dict[str, bytes] = {}
         self.down = False
         self.refuses = False
+        self.unknown = False  # whom it is sent to
         self.meanwhile: Callable[[], object] = lambda: None  # when a photo is fetched
 
     def send(self, openid: str, reply: Reply) -> None:
+        if self.unknown:
+            raise UnreachableError("40003: invalid openid", 40003)
         if self.refuses:
             raise NotDeliveredError(45047, "out of response count limit")
         self.sent.setdefault(openid, []).append(reply)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import typing
 import unicodedata
 
 import pytest
+import redis
 
 from bot.engine import Conversation
 from bot.letters import DeadLetter
@@ -14,8 +16,9 @@ from credentials.id_number import normalise, parse
 from credentials.model import Holder
 from handlers import answers, life
 from handlers.dialog import DIALOG
-from handlers.steps import Ask, Work
-from handlers.turn import Kind, Say, Turn
+from handlers.steps import Ask, Outcome, Work
+from handlers.turn import Choices, Kind, Say, Turn
+from tests.bot.talking import Phone, World, make_world
 from texts import Texts
 
 NUMBER = "440115198806203025"
@@ -154,3 +157,51 @@ def test_where_nothing_was_read_nothing_is_masked(shown: object) -> None:
     talk = Conversation(HOLDER, step="gesture", given={"shown": shown})
     [entry] = answered([Say("— 3 up")], talk, 1.0)
     assert not entry.hides
+
+
+class TestTheCardThatIsShownBack:
+    """What a worker read of an ID card's photo is said in a message that no turn answers."""
+
+    SHOWN: typing.ClassVar = {
+        "name": "张山峰",
+        "sex": "女",
+        "ethnicity": "汉",
+        "birth": "1988-06-20",
+        "address": "广东省广州市南沙区进港大道1号",
+        "id_number": NUMBER,
+    }
+    SECRETS = ("张山峰", "1988-06-20", "进港大道", NUMBER)
+
+    @pytest.fixture
+    def world(self, database: redis.Redis, redis_url: str) -> World:
+        return make_world(database, redis_url)
+
+    @pytest.fixture
+    def shown_back(self, world: World) -> Phone:
+        phone = world.phone()
+        for said in ("申请", "同意"):
+            phone.say(said)
+        phone.send_photo(b"of a card")
+        waiting = world.conversations.look(phone.holder)
+        assert waiting.step == "card_photo"
+        given = {"name": "张山峰", "id_number": NUMBER, "card_photo": None, "shown": self.SHOWN}
+        world.talk.finish(phone.holder, waiting.job, Outcome("read", given))
+        assert phone.step() == "confirm_card"
+        return phone
+
+    def test_it_is_masked_in_the_transcript(self, world: World, shown_back: Phone) -> None:
+        said = world.talk.transcripts.read(shown_back.holder)[-1]
+        assert (said.who, said.hides) == (BOT, True)
+        for secret in self.SECRETS:
+            assert secret in said.text
+            assert secret not in said.masked
+
+    def test_it_is_masked_where_it_never_arrived(self, world: World, shown_back: Phone) -> None:
+        world.platform.unknown = True
+        world.outbox.deliver(shown_back.holder)
+        [letter] = world.outbox.dead()
+        assert isinstance(letter.reply, Choices)
+        for secret in self.SECRETS:
+            assert secret in letter.reply.text
+            assert secret not in letter.words
+        assert "张**" in letter.words
