@@ -105,6 +105,7 @@ class Running:
         assert answer.status_code == 200, answer.text
 
     def close(self) -> None:
+        self.platform.courier.idle("", 60.0)  # a push that is shown is not yet struck off
         self.http.close()
         self._server.shutdown()
         self._thread.join()

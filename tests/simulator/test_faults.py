@@ -8,7 +8,9 @@ import httpx
 import pytest
 
 from simulator.config import Config
+from simulator.platform import courier
 from simulator.platform.chat import NOTICE
+from tests.product.actors import wait_until
 from tests.simulator.account import Account
 from tests.simulator.conftest import Clock, Running
 
@@ -32,11 +34,16 @@ def test_an_answer_is_lost_after_the_work_was_done(simulator: Running) -> None:
 
 def test_a_slow_endpoint(simulator: Running) -> None:
     token = simulator.token()
-    simulator.fault("api_latency", target="/cgi-bin/menu/get", seconds=0.4, times=1)
+    simulator.fault("api_latency", target="/cgi-bin/menu/get", seconds=2, times=1)
     query = {"access_token": token}
     with pytest.raises(httpx.ReadTimeout):
         simulator.http.get("/cgi-bin/menu/get", params=query, timeout=0.1)
-    assert simulator.http.get("/simulator/api/faults").json()["on"] == []  # it is used up
+
+    def used_up() -> bool:
+        on: list[object] = simulator.http.get("/simulator/api/faults").json()["on"]
+        return not on
+
+    assert wait_until(used_up, 30)  # as soon as the server has read the question
     assert simulator.http.get("/cgi-bin/menu/get", params=query).status_code == 200
 
 
@@ -72,7 +79,10 @@ def test_a_push_is_lost(simulator: Running, account: Account) -> None:
     assert [each["Content"] for each in account.received[1:]] == ["二"]
 
 
-def test_pushes_out_of_order(simulator: Running, account: Account) -> None:
+def test_pushes_out_of_order(
+    simulator: Running, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "REORDER_WAIT", 30.0)  # however long the second is in coming
     phone = simulator.phone()
     simulator.fault("push_reorder", target="text", times=1)
     phone.say("一")
@@ -82,7 +92,7 @@ def test_pushes_out_of_order(simulator: Running, account: Account) -> None:
 
 
 def test_a_lost_reply_is_asked_for_again(config: Config, account: Account, clock: Clock) -> None:
-    running = Running(dataclasses.replace(config, deadline=1.0), clock)
+    running = Running(dataclasses.replace(config, deadline=5.0), clock)
     phone = running.phone()
     running.fault("reply_lost", target="text", times=1)
     phone.say("申请")

@@ -21,6 +21,7 @@ def chromium() -> Iterator[Page]:
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
         page = browser.new_page(locale="zh-CN", viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(90_000)
         yield page
         browser.close()
 

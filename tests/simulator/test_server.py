@@ -76,10 +76,10 @@ def test_the_process_ends_on_sigterm(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         assert f":{port}/simulator" in process.stdout.readline()
-        page = httpx.get(f"http://127.0.0.1:{port}/simulator", trust_env=False)
+        page = httpx.get(f"http://127.0.0.1:{port}/simulator", trust_env=False, timeout=60)
         assert page.status_code == 200
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert (tmp_path / "simulator.sqlite").exists()
 
 

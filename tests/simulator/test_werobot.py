@@ -191,7 +191,14 @@ def test_its_pictures_and_silence_are_read(robot: Robot, phone: Phone) -> None:
 
 
 def test_the_first_call_of_the_platform(robot: Robot, clock: Clock) -> None:
-    config = Config(webhook=robot.url, app_id=APP_ID, secret=SECRET, token=TOKEN, aes_key=AES_KEY)
+    config = Config(
+        webhook=robot.url,
+        app_id=APP_ID,
+        secret=SECRET,
+        token=TOKEN,
+        aes_key=AES_KEY,
+        deadline=20.0,
+    )
     for token, good in ((TOKEN, True), ("another", False)):
         running = Running(dataclasses.replace(config, token=token), clock)
         assert (running.platform.courier.check_webhook() == "") is good
