@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 import httpx
 
-PATIENCE = 20.0
+PATIENCE = 60.0  # an end, not a wait: a busy machine takes many times as long
 ROUND = 10.0  # seconds of one long question
 HOPS = 12
 AUTHORIZE = "/connect/oauth2/authorize"
@@ -171,6 +171,16 @@ class Phone:
         """
         return self._wait(lambda message: text in text_of(message), f"{text!r}", seconds)
 
+    def wait_to_see(self, text: str, *, seconds: float = PATIENCE) -> dict[str, Any]:
+        """Wait until a text stands anywhere in the chat; the next `wait_for` reads on as before.
+
+        What a worker sends may overtake the answer that the webhook gives at the same time.
+
+        Raises:
+            NotSeenError: when it does not come.
+        """
+        return self._find(lambda message: text in text_of(message), f"{text!r}", seconds, 0)
+
     def wait_for_any(self, *, seconds: float = PATIENCE) -> dict[str, Any]:
         """Wait for the account's next message.
 
@@ -200,8 +210,10 @@ class Phone:
         Raises:
             NotSeenError: when it takes longer.
         """
-        if not self._ask("GET", f"{self._path}/idle", params={"wait": seconds})["idle"]:
-            raise NotSeenError(f"pushes are still under way after {seconds} s")
+        until, wait = time.monotonic() + seconds, {"wait": min(seconds, ROUND)}
+        while not self._ask("GET", f"{self._path}/idle", params=wait)["idle"]:
+            if time.monotonic() > until:
+                raise NotSeenError(f"pushes are still under way after {seconds} s")
 
     def look(self, wait: float = 0.0) -> None:
         """Fetch what is new, waiting some seconds for it."""
@@ -238,12 +250,18 @@ class Phone:
     def _wait(
         self, wanted: Callable[[dict[str, Any]], bool], what: str, seconds: float
     ) -> dict[str, Any]:
+        message = self._find(wanted, what, seconds, self._read)
+        self._read = message["id"]
+        return message
+
+    def _find(
+        self, wanted: Callable[[dict[str, Any]], bool], what: str, seconds: float, after: int
+    ) -> dict[str, Any]:
         until = time.monotonic() + seconds
         self.look()
         while True:
             for message in self.from_account():
-                if message["id"] > self._read and wanted(message):
-                    self._read = message["id"]
+                if message["id"] > after and wanted(message):
                     return message
             left = until - time.monotonic()
             if left <= 0:

@@ -11,10 +11,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
-from simulator.phone import NotSeenError, text_of
+from simulator.phone import PATIENCE, ROUND, NotSeenError, text_of
 
-PATIENCE = 20.0
-ROUND = 10.0
 HOPS = 12
 AUTHORIZE = "/oauth2/publicAppAuthorize.htm"
 BROWSER = "Mozilla/5.0 (iPhone) Nebula AlipayDefined(nt:WIFI) AliApp(AP/10.5) AlipayClient/10.5"
@@ -92,6 +90,14 @@ class LifePhone:
         """
         return self._wait(lambda message: text in text_of(message), repr(text), seconds)
 
+    def wait_to_see(self, text: str, *, seconds: float = PATIENCE) -> dict[str, Any]:
+        """Wait until a text stands anywhere in the chat; the next `wait_for` reads on as before.
+
+        Raises:
+            NotSeenError: when it does not come.
+        """
+        return self._find(lambda message: text in text_of(message), repr(text), seconds, 0)
+
     def wait_for_photo(self, *, seconds: float = PATIENCE) -> bytes:
         """Wait for an article with a picture, and give the picture's file.
 
@@ -110,8 +116,10 @@ class LifePhone:
         Raises:
             NotSeenError: when it takes longer.
         """
-        if not self._ask("GET", f"{self._path}/idle", params={"wait": seconds})["idle"]:
-            raise NotSeenError(f"pushes are still under way after {seconds} s")
+        until, wait = time.monotonic() + seconds, {"wait": min(seconds, ROUND)}
+        while not self._ask("GET", f"{self._path}/idle", params=wait)["idle"]:
+            if time.monotonic() > until:
+                raise NotSeenError(f"pushes are still under way after {seconds} s")
 
     def check_webhook(self) -> str:
         """Have the platform ask whether the webhook is the account's; empty when it proves so."""
@@ -131,14 +139,20 @@ class LifePhone:
     def _wait(
         self, wanted: Callable[[dict[str, Any]], bool], what: str, seconds: float
     ) -> dict[str, Any]:
+        message = self._find(wanted, what, seconds, self._read)
+        self._read = int(message["id"])
+        return message
+
+    def _find(
+        self, wanted: Callable[[dict[str, Any]], bool], what: str, seconds: float, after: int
+    ) -> dict[str, Any]:
         until = time.monotonic() + seconds
         wait = 0.0
         while True:
             params: dict[str, float] = {"after": len(self._messages), "wait": wait}
             self._messages += self._ask("GET", self._path, params=params)["messages"]
-            for message in self._messages[self._read :]:
+            for message in self._messages[after:]:
                 if message["side"] != "person" and wanted(message):
-                    self._read = int(message["id"])
                     return message
             wait = min(until - time.monotonic(), ROUND)
             if wait <= 0:

@@ -19,7 +19,7 @@ from web.demo import CITIZENS, Citizen
 
 HOPPER, COLLINS = CITIZENS
 WORDS = {Texts().say("zh_CN", f"chat.gesture.{gesture}"): gesture for gesture in Gesture}
-SLOW = 60.0
+SLOW = 180.0  # seconds; faces are measured on a busy machine
 Answer = Callable[[Gesture], bytes]
 
 
@@ -66,7 +66,7 @@ def answer(phone: Phone, question: dict[str, object], photo: Answer) -> None:
         question = phone.wait_for(f"第 {place + 1}/", seconds=SLOW)
         gesture, place, count = asked_in(question)
         phone.send_photo(photo(gesture))
-    phone.wait_for("正在核对", seconds=SLOW)
+    phone.wait_to_see("正在核对", seconds=SLOW)
 
 
 def attack(make: Callable[[Image.Image], Image.Image]) -> Answer:
@@ -122,7 +122,9 @@ def test_gestures_from_files_lead_to_the_card(product: Product, phone: Phone) ->
     def photo(gesture: Gesture) -> bytes:
         sent.append(
             httpx.get(
-                f"{product.address}/demo/citizens/0/photo", params={"gesture": gesture}, timeout=30
+                f"{product.address}/demo/citizens/0/photo",
+                params={"gesture": gesture},
+                timeout=SLOW,  # behind spectacles, closed eyes are seen once in three takes
             ).content
         )
         return sent[-1]

@@ -11,13 +11,14 @@ import httpx
 import pytest
 
 from simulator.phone import Phone
-from tests.product.actors import HotelSoftware, Product, code_in, wait_until
+from tests.product.actors import HotelSoftware, Product, code_in
 from web.demo import CITIZENS
 
 HOPPER, COLLINS = CITIZENS
 PIN = "274906"
 BANK_FIELDS = {"name", "id_number", "address", "valid_until", "portrait"}
 OWN, OTHER, NONE = "own", "other", "none"
+SLOW = 180.0  # seconds; a face is measured on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def enrol(phone: Phone, place: int) -> None:
         phone.say(said)
         phone.wait_for(seen)
     phone.send_photo(CITIZENS[place].selfie())
-    phone.wait_for_photo(seconds=60)
+    phone.wait_for_photo(seconds=SLOW)
 
 
 def kiosk(product: Product, code: str, place: int, finger: str = OWN) -> httpx.Response:
@@ -61,7 +62,7 @@ def kiosk(product: Product, code: str, place: int, finger: str = OWN) -> httpx.R
     return httpx.post(
         f"{product.address}/simulator/api/terminal/read",
         json={"code": code, "place": place, "finger": finger},
-        timeout=20,
+        timeout=60,
     )
 
 
@@ -83,12 +84,12 @@ class MiniProgram:
         self._headers = {"Authorization": f"Bearer {told['token']}"}
 
     def sees(self, path: str = "/card") -> Any:
-        answer = httpx.get(self._address + path, headers=self._headers, timeout=20)
+        answer = httpx.get(self._address + path, headers=self._headers, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def sends(self, path: str, **body: object) -> httpx.Response:
-        return httpx.post(self._address + path, json=body, headers=self._headers, timeout=20)
+        return httpx.post(self._address + path, json=body, headers=self._headers, timeout=30)
 
     def presses_finger(self) -> httpx.Response:
         challenge = self.sends("/soter/challenge").json()["challenge"]
@@ -161,7 +162,7 @@ def test_upgraded_through_the_terminal(product: Product, hopper: Phone) -> None:
     hopper.wait_for("已读取您的身份证")
     assert kiosk(product, code, 0).json()["code"] == "unknown_binding_code"  # it works once
     hopper.send_photo(HOPPER.selfie())
-    hopper.wait_for("升级完成", seconds=60)
+    hopper.wait_for("升级完成", seconds=SLOW)
     assert MiniProgram(product, hopper).sees()["level"] == "upgraded"
 
 
@@ -178,7 +179,7 @@ def test_a_bank_waits_for_ever_without_a_pin(
     assert refused.json()["code"] == "pin_unset"
     assert bank.ask_again(asked["verification_id"]).json()["state"] == "awaiting_holder"
     hopper.say("拒绝")
-    hopper.wait_for("拒绝")
+    hopper.wait_for("已拒绝")
 
 
 @pytest.mark.parametrize("weak", ["123456", "111111", HOPPER.id_number[6:14], "12345"])
@@ -207,7 +208,8 @@ def test_a_bank_is_told_after_the_pin_and_exactly_what_it_may(
     assert set(told["attributes"]) == BANK_FIELDS
     assert told["attributes"]["id_number"] == HOPPER.id_number
     hopper.say("记录")
-    hopper.wait_for("南沙海湾银行")
+    told = hopper.wait_for("最近的使用记录")  # the question named the bank, too
+    assert "南沙海湾银行" in str(told["content"])
 
 
 def test_a_code_for_the_bank_is_shown_after_the_pin_and_serves_once(
@@ -234,7 +236,7 @@ def test_a_mini_program_shows_nothing_without_its_token(product: Product) -> Non
     for token in ("", "Bearer", "Bearer x", "Basic eA=="):
         for path in ("card", "state", "history", "purposes"):
             answer = httpx.get(
-                f"{product.address}/mini/{path}", headers={"Authorization": token}, timeout=10
+                f"{product.address}/mini/{path}", headers={"Authorization": token}, timeout=30
             )
             assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
@@ -242,9 +244,9 @@ def test_a_mini_program_shows_nothing_without_its_token(product: Product) -> Non
 def test_a_js_code_works_once(product: Product, collins: Phone) -> None:
     code = collins.js_code()
     login = f"{product.address}/mini/login"
-    assert httpx.post(login, json={"js_code": code}, timeout=10).status_code == 200
-    assert httpx.post(login, json={"js_code": code}, timeout=10).status_code == 401
-    assert httpx.post(login, json={"js_code": "made-up"}, timeout=10).status_code == 401
+    assert httpx.post(login, json={"js_code": code}, timeout=30).status_code == 200
+    assert httpx.post(login, json={"js_code": code}, timeout=30).status_code == 401
+    assert httpx.post(login, json={"js_code": "made-up"}, timeout=30).status_code == 401
 
 
 def test_another_phones_fingerprint_is_refused(
@@ -268,10 +270,10 @@ def test_upgraded_through_the_mini_program(product: Product, collins: Phone) -> 
     collins.say("升级")
     collins.wait_for("面容")
     collins.send_photo(HOPPER.selfie())
-    collins.wait_for("还可以再试", seconds=60)
+    collins.wait_for("还可以再试", seconds=SLOW)
     assert mini.sees()["level"] == "light"
     collins.send_photo(COLLINS.selfie())
-    collins.wait_for("升级完成", seconds=60)
+    collins.wait_for("升级完成", seconds=SLOW)
     assert mini.sees()["level"] == "upgraded"
 
 
@@ -287,10 +289,10 @@ def test_five_wrong_pins_lock_it_and_a_fresh_face_begins_the_recovery(
     hopper.say("PIN")
     hopper.wait_for("面容")
     hopper.send_photo(HOPPER.selfie())
-    hopper.wait_for("分钟后才能", seconds=60)
+    hopper.wait_for("分钟后才能", seconds=SLOW)
     refused = CardPage(product, hopper).sends("pin", new="831502")
     assert refused.json()["code"] == "pin_cooling"
-    assert wait_until(lambda: mini.sees()["pin"]["wait_minutes"] == 60, 5)
+    assert 50 < mini.sees()["pin"]["wait_minutes"] <= 60  # an hour, and what has passed of it
 
 
 def test_the_audit_is_whole_and_has_no_name(product: Product, hopper: Phone) -> None:
