@@ -28,7 +28,7 @@ class Platform:
     """An API server inside this process, for one game after the other."""
 
     def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
+        self._due = chance.random()  # of a strike: where the first of them falls is all of chance
         self._hear: Told = _nobody
         self._refused: Told = _nobody
         self._fault = NO_FAULT
@@ -110,8 +110,7 @@ class Platform:
     async def _meet(self, path: str, query: Mapping[str, list[str]], body: bytes) -> Answer | None:
         """What a call is answered under the fault; None to hang up."""
         fault = self._fault
-        struck = path == SEND and self._chance.random() < fault.share
-        if not struck:
+        if path != SEND or not self._strikes(fault.share):
             return self._answer(path, query, body)
         if fault.seconds:
             self.slowed += 1
@@ -126,6 +125,17 @@ class Platform:
             self.refused += 1
             return None
         return answer
+
+    def _strikes(self, share: float) -> bool:
+        """Whether a fault strikes this call.
+
+        Strikes are spread evenly: by chance a few calls might all be missed, or one message be
+        struck as often as it is tried.
+        """
+        self._due += share
+        struck = self._due >= 1
+        self._due -= struck
+        return struck
 
     def _answer(self, path: str, query: Mapping[str, list[str]], body: bytes) -> Answer:
         told: Mapping[str, object] = {"errcode": 0, "errmsg": "ok"}

@@ -13,7 +13,7 @@ from bot.conversations import Conversations
 from bot.outbox import Outbox
 from commands.player.people import Player
 from commands.player.platform import Platform
-from commands.player.tally import Tally
+from commands.player.tally import Tally, Undelivered
 from credentials.model import Holder
 from credentials.services import Services
 from handlers.turn import Choices, Reply, Say
@@ -119,14 +119,25 @@ def _wrong_card(services: Services, holder: Holder, *, wanted: bool) -> Iterator
 
 def _not_buried(services: Services, tally: Tally) -> Iterator[str]:
     """Every message that could not arrive must lie among the dead letters, in its words."""
+    patient_until = time.monotonic() + PATIENCE_S
+    while (missing := _missing(services, tally)) and time.monotonic() < patient_until:
+        time.sleep(LOOK_S)  # a worker buries it after the platform has refused it
+    for each in missing:
+        yield f"{each.openid}: {each.words!r} is not among the dead letters"
+
+
+def _missing(services: Services, tally: Tally) -> list[Undelivered]:
+    """What could not arrive, and is not among the dead letters."""
     if not tally.undelivered:
-        return
+        return []
     buried: dict[str, list[str]] = {}
     for letter in looked_into(services).dead(MOST_DEAD):
         buried.setdefault(letter.holder.openid, []).append(_words(letter.reply))
-    for each in tally.undelivered:
-        if not any(each.words in text for text in buried.get(each.openid, ())):
-            yield f"{each.openid}: {each.words!r} is not among the dead letters"
+    return [
+        each
+        for each in tally.undelivered
+        if not any(each.words in text for text in buried.get(each.openid, ()))
+    ]
 
 
 def looked_into(services: Services) -> Outbox:

@@ -19,8 +19,8 @@ from commands.player.faults import Fault
 from commands.player.game import Rules
 from commands.player.people import players
 
-MOST_GAMES = 6  # a fault that strikes three in ten of a handful of calls may miss them all
-RULES = Rules(rate=20.0, patience=40.0, settle_s=1.0)
+MOST_GAMES = 6  # a fault that strikes a few of a handful of calls may miss them all
+RULES = Rules(rate=20.0, patience=120.0, settle_s=1.0)
 FAULTS = (
     "-1",
     "45047",
@@ -63,7 +63,7 @@ def test_the_ledger_notices_what_does_not_come(stage: Stage) -> None:
     cast = [each for each in players(9, chance, run="silent") if each.play == "straight"][:2]
     assert stage.services is not None
     register(stage.services, cast)
-    rules = Rules(20.0, patience=3.0, fault=silent, settle_s=0.0)
+    rules = Rules(20.0, patience=10.0, fault=silent, settle_s=0.0)
     tally = stage.play(cast, rules, chance, io.StringIO(), lambda _: None)
     assert sorted(line.split()[0] for line in tally.lost) == [each.openid for each in cast]
     wrong = stage.differences(cast, tally)
