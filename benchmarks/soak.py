@@ -41,7 +41,7 @@ EVERY = (1.0, 5.0)  # seconds between two samples, at least and at most
 SAMPLES = 180
 TRIAL_MINUTES = 10
 TRIED_SECONDS = 5.0  # how long it is driven to find what it can do
-DRAINED_SECONDS = 120.0
+DRAINED_SECONDS = 300.0
 LOOK_SECONDS = 0.1  # between two looks at what still waits: it is not part of the load
 SHARE = 0.5
 BYTES_PER_REQUEST = 1500  # a scan's log entry and a day's record of it; a new person's talk
@@ -105,7 +105,11 @@ class Mix:
 
 
 def soak(minutes: float, say: Callable[[str], None] = print) -> list[Sample]:
-    """Run the load and sample; the list is complete at the end."""
+    """Run the load and sample; the list is complete at the end, and all that was left is done.
+
+    Raises:
+        TimeoutError: when what it leaves to do is not done in five minutes.
+    """
     with stage.stage() as scene, _product(scene) as (port, processes):
         mix, jobs = Mix(scene), Jobs.at("", scene.environment["REDIS_URL"])
         _most(port, mix, scene, jobs, 1.0)  # the first of everything is slow
@@ -133,6 +137,7 @@ def soak(minutes: float, say: Callable[[str], None] = print) -> list[Sample]:
                     told += 60
                     say(_line(samples[-1], minutes))
             time.sleep(max(0.0, due - time.monotonic()))
+        _drain(scene, jobs)
         return samples
 
 
@@ -140,16 +145,26 @@ def _most(port: int, mix: Mix, scene: stage.Stage, jobs: Jobs, seconds: float) -
     """How many requests a second are answered and done with, when they come as fast as they may.
 
     Raises:
-        TimeoutError: when what they left to do is not done in two minutes.
+        TimeoutError: when what they left to do is not done in five minutes.
     """
     began, count = time.monotonic(), 0
     while time.monotonic() < began + seconds:
         count += len(drive(port, mix.chunk()).latencies)
+    _drain(scene, jobs)
+    return count / (time.monotonic() - began)
+
+
+def _drain(scene: stage.Stage, jobs: Jobs) -> None:
+    """Wait until nothing waits.
+
+    Raises:
+        TimeoutError: when that is not so in five minutes.
+    """
+    until = time.monotonic() + DRAINED_SECONDS
     while _waiting(scene, jobs):
-        if time.monotonic() > began + seconds + DRAINED_SECONDS:
+        if time.monotonic() > until:
             raise TimeoutError(f"{_waiting(scene, jobs)} jobs and receipts are still waiting")
         time.sleep(LOOK_SECONDS)
-    return count / (time.monotonic() - began)
 
 
 def _waiting(scene: stage.Stage, jobs: Jobs) -> int:
