@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-TIMEOUT = 20.0  # a new citizen's portrait is measured first
+TIMEOUT = 60.0  # a new citizen's portrait is measured first
 
 
 class CitizensError(Exception):

@@ -19,7 +19,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from simulator.citizens import Citizens, CitizensError
 
-TIMEOUT = 10.0
+TIMEOUT = 30.0
 FINGERS = {"own": "matched", "other": "not_matched", "none": "not_asked"}
 SESSIONS = "/api/v1/terminal/sessions"
 ATTESTATIONS = "/api/v1/terminal/attestations"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import random
@@ -22,7 +23,8 @@ from commands.run import DEMO_ACCOUNT, ROOT
 from settings import Settings
 
 HOST = "127.0.0.1"
-READY_SECONDS = 180.0  # a busy machine needs longer than the eight seconds of an idle one
+_GIVEN: collections.deque[int] = collections.deque(maxlen=100)  # the ports given out of late
+READY_SECONDS = 300.0  # a busy machine needs longer than the eight seconds of an idle one
 
 
 @contextlib.contextmanager
@@ -51,7 +53,7 @@ def own_product(api_port: int) -> Iterator[str]:
             yield f"http://{HOST}:{port}"
         finally:
             process.terminate()
-            process.wait(60)
+            process.wait(180)
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
 
@@ -70,12 +72,17 @@ def free_port() -> int:
     """A port of 127.0.0.1 that nothing listens on now.
 
     Below those that the system gives to connections and to whoever wants any port: seconds may
-    pass until somebody listens on this one.
+    pass until somebody listens on this one. Meanwhile no other is given out that is the same, or
+    the next, which a run gives to its simulator: not here, nor by a process started beside this.
     """
+    first = 20_000 + 2 * (os.getpid() % 8)
     while True:
-        port = random.randrange(20_000, 32_000)  # noqa: S311 - any will do
+        port = random.randrange(first, 32_000, 16)  # noqa: S311 - any will do
+        if port in _GIVEN:
+            continue
         with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
             probe.bind((HOST, port))
+            _GIVEN.append(port)
             return port
 
 

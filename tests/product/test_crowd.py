@@ -158,7 +158,7 @@ def page() -> Iterator[Page]:
         browser = play_.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(90_000)
         yield page
         browser.close()
 

@@ -13,11 +13,12 @@ from playwright.sync_api import Browser, FrameLocator, Locator, Page, Route, exp
 
 from tests.product.actors import HotelSoftware, Product, wait_until
 from tests.product.camera import Camera
+from web.camera import QR_ALONE
 from web.demo import CITIZENS
 
 pytestmark = pytest.mark.browser
 HOPPER = CITIZENS[0]
-SLOW = 90_000  # milliseconds; a face is measured on a busy machine
+SLOW = 180_000  # milliseconds; a face is measured on a busy machine
 # When the video shows something else than the table, in a picture after the first that does.
 SOMEBODY = """video => new Promise((seen) => {
   const small = Object.assign(document.createElement("canvas"), { width: 16, height: 9 });
@@ -62,6 +63,7 @@ def password(product: Product) -> str:
 def opened(browser: Browser, product: Product, path: str, width: int = 1280) -> Page:
     """A page in a browser of its own, which fails the test when its console shows an error."""
     context = browser.new_context(viewport={"width": width, "height": 860}, locale="zh-CN")
+    context.set_default_timeout(SLOW)
     page = context.new_page()
     page.on("pageerror", lambda error: pytest.fail(f"{path}: {error}"))
     page.goto(f"{product.address}{path}")
@@ -112,9 +114,13 @@ def card_page(page: Page) -> FrameLocator:
 
 
 def code_on(card: FrameLocator) -> str:
-    picture = Image.open(io.BytesIO(card.locator("#qr").screenshot(scale="device")))
+    return _code_in(card.locator("#qr").screenshot(scale="device"))
+
+
+def _code_in(screenshot: bytes) -> str:
+    picture = Image.open(io.BytesIO(screenshot))
     enlarged = picture.resize((picture.width * 2, picture.height * 2))
-    (found,) = zxingcpp.read_barcodes(enlarged)
+    (found,) = zxingcpp.read_barcodes(enlarged, formats=QR_ALONE)
     return found.text
 
 
@@ -146,13 +152,16 @@ def shows(desk: Page, state: str) -> None:
 
 
 def hold(holder: Page, camera: Camera, desk: Page) -> None:
-    """The guest holds the phone before the camera until the desk has seen it."""
+    """The guest holds the phone before the camera until the desk has seen it, and waits."""
 
     def seen() -> bool:
         place = holder.locator("#qr").bounding_box()  # none while there is no code
         if place:
             camera.look_at(holder.screenshot(clip=place))
-        return desk.locator("#stage").get_attribute("data-state") != "ready"
+        state = desk.locator("#stage").get_attribute("data-state")
+        if state == "refused":  # a machine that takes half a minute for it: the next code counts
+            assert "过期" in desk.locator("#reason").inner_text()
+        return state == "waiting"
 
     assert wait_until(seen, SLOW / 1000)
     camera.look_away()
@@ -212,6 +221,7 @@ def test_a_denial_is_on_the_desks_screen_within_two_seconds(
 ) -> None:
     """Two seconds of the desk's own clock, which stands still while the guest decides."""
     context = browser.new_context(viewport={"width": 1280, "height": 860}, locale="zh-CN")
+    context.set_default_timeout(SLOW)
     desk = context.new_page()
     desk.clock.install()
     desk.goto(f"{product.address}/desk")
@@ -254,9 +264,8 @@ def test_from_i_run_a_hotel_to_the_first_guest(
     sign_in(operator, password)
     asked = operator.get_by_role("region", name="灯塔客栈")
     asked.get_by_role("button", name="批准选中的用途").click()
-    hotel.get_by_role("link", name="登录", exact=True).click(
-        timeout=SLOW
-    )  # the page saw it by itself
+    # The page saw it by itself.
+    hotel.get_by_role("link", name="登录", exact=True).click()
 
     sign_in(hotel, "a harbour in the fog", "lin")
     hotel.get_by_role("button", name="开始核验").click()
@@ -286,9 +295,7 @@ def code_of(holder: Page) -> str:
     holder.locator("#choose").click()
     holder.locator(".choice[data-purpose='']").click()
     expect(holder.locator("#qr svg")).to_be_visible(timeout=SLOW)
-    picture = Image.open(io.BytesIO(holder.locator("#qr").screenshot()))
-    (found,) = zxingcpp.read_barcodes(picture.resize((picture.width * 2, picture.height * 2)))
-    return found.text
+    return _code_in(holder.locator("#qr").screenshot())
 
 
 def test_phone_desk_and_console(
