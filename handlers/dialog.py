@@ -444,6 +444,7 @@ DIALOG: Final = Dialog(
             does=life.report_not_me,
             leads={
                 "reported": back("life.not_me"),
+                "reported_ended": back("life.not_me.ended"),
                 "unused": back("life.not_me.unused"),
                 "ended": back("chat.card.ended"),
                 "none": back("chat.card.none"),

@@ -24,28 +24,29 @@ HOUR_SECONDS: Final = 3600.0
 LIVING: Final = frozenset({Status.ACTIVE, Status.FROZEN})
 
 
-@outcomes("reported", "unused", "ended", "none")
+@outcomes("reported", "reported_ended", "unused", "ended", "none")
 def report_not_me(task: Task) -> Outcome:
-    """The last use was not the holder's: freeze the card, open a case for the operators."""
+    """The last use was not the holder's: freeze the card, open a case for the operators.
+
+    A card that has ended cannot be frozen; how it was used is reported all the same.
+    """
     card = task.services.cards.of(task.holder)
     if card is None:
         return Outcome("none")
-    if card.status not in LIVING:
-        return Outcome("ended")
-    use = _last_use(task, card)
+    use, living = _last_use(task, card), card.status in LIVING
     if use is None:
-        return Outcome("unused")
+        return Outcome("unused" if living else "ended")
     reason = f"not_me:{use.verification_id}"
     try:
         task.services.cards.freeze(card.credential_id, BY_HOLDER, reason)
-    except LifecycleError as error:  # frozen already: the case is still to be opened
-        if error.details.get("status") != Status.FROZEN:
-            return Outcome("ended")
+    except LifecycleError as error:  # frozen already, or ended
+        living = error.details.get("status") == Status.FROZEN
     task.services.cases.open(
         Kind.NOT_ME, card.credential_id, BY_HOLDER, verification_id=use.verification_id
     )
     at = datetime.datetime.fromtimestamp(use.at, CHINA).strftime("%m-%d %H:%M")
-    return Outcome("reported", values={"at": at, "verifier": use.verifier})
+    told = {"at": at, "verifier": use.verifier}
+    return Outcome("reported" if living else "reported_ended", values=told)
 
 
 @outcomes("yes", "no", "unclear")

@@ -37,6 +37,7 @@ from flask import (
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
+from credentials import lifecycle
 from credentials.cases import Kind
 from credentials.errors import CredentialError, LifecycleError, NoCardError, RefusalError
 from credentials.model import Actor, Card, Holder, Status
@@ -180,7 +181,7 @@ class CardPages:
             try:
                 self._services.verifications.deny(session.holder, verification_id, freeze=True)
             except RefusalError:  # it is over: the card is frozen all the same
-                self._stop(session)
+                self._stop(self._card(session))
         else:
             raise BadRequest
         return self.now(session)
@@ -188,7 +189,7 @@ class CardPages:
     def freeze(self, session: CardSession) -> Response:
         """Stop the card at once."""
         self.body()
-        self._stop(session)
+        self._stop(self._card(session))
         return self.now(session)
 
     def unfreeze(self, session: CardSession) -> Response:
@@ -200,16 +201,17 @@ class CardPages:
         return self.now(session)
 
     def not_me(self, session: CardSession) -> Response:
-        """A use that was not the holder's: freezes the card, opens a case for operators."""
+        """A use that was not the holder's: freezes the card, opens a case for operators.
+
+        Also of a card that has ended since: it cannot be frozen, but how it was used is reported.
+        """
         verification_id = str(self.body().get("verification_id", ""))
         card = self._card(session)
         uses = self._services.cards.history(card.credential_id, limit=HISTORY_ENTRIES)
         if verification_id not in {use.verification_id for use in uses if use.verification_id}:
             raise CredentialError("unknown_verification")
-        if card.status is not Status.FROZEN:
-            self._services.cards.freeze(
-                card.credential_id, Actor("holder"), f"not_me:{verification_id}"
-            )
+        if not lifecycle.is_over(card.status):
+            self._stop(card, f"not_me:{verification_id}")
         self._services.cases.open(
             Kind.NOT_ME, card.credential_id, Actor("holder"), verification_id=verification_id
         )
@@ -229,11 +231,10 @@ class CardPages:
     def _words(self) -> card_view.Words:
         return card_view.Words(self._services.texts, pages.language())
 
-    def _stop(self, session: CardSession) -> None:
-        """Freeze the card; one that is frozen is so, and what confirms it is asked again."""
-        card = self._card(session)
+    def _stop(self, card: Card, reason: str = "holder") -> None:
+        """Freeze a card; one that is frozen is so, and what confirms it is asked again."""
         try:
-            self._services.cards.freeze(card.credential_id, Actor("holder"), "holder")
+            self._services.cards.freeze(card.credential_id, Actor("holder"), reason)
         except LifecycleError as error:
             if error.details.get("status") != Status.FROZEN:
                 raise

@@ -12,7 +12,7 @@ import redis
 from credentials.archive import Archives
 from credentials.cases import Kind
 from credentials.errors import RefusalError
-from credentials.model import Holder, Level, Status
+from credentials.model import Actor, Holder, Level, Status
 from tests.bot.talking import GRACE, Phone, World, make_world, selfie
 
 
@@ -76,6 +76,31 @@ class TestNotMe:
         scan(world, phone, "hotel")
         phone.say("不是我")
         assert "没有" in phone.say("批准")
+
+    @pytest.mark.parametrize("end", ["revoke", "expire"])
+    def test_of_a_card_that_has_ended_since(self, world: World, phone: Phone, end: str) -> None:
+        phone.enrols(world.register(), selfie())
+        verification_id = scan(world, phone)
+        card = world.services.cards.of(phone.holder)
+        assert card is not None
+        getattr(world.services.cards, end)(card.credential_id, Actor("system"))
+        told = phone.say("不是我")
+        assert "海景酒店" in told
+        assert "已失效" in told
+        assert "已冻结" not in told
+        (case,) = world.services.cases.waiting()
+        assert case.verification_id == verification_id
+        after = world.services.cards.of(phone.holder)
+        assert after is not None
+        assert after.status not in (Status.ACTIVE, Status.FROZEN)
+
+    def test_of_an_ended_card_that_was_never_used(self, world: World, phone: Phone) -> None:
+        phone.enrols(world.register(), selfie())
+        card = world.services.cards.of(phone.holder)
+        assert card is not None
+        world.services.cards.revoke(card.credential_id, Actor("system"))
+        assert "已失效" in phone.say("不是我")
+        assert world.services.cases.waiting() == []
 
     def test_without_a_use_nothing_is_frozen(self, world: World, phone: Phone) -> None:
         phone.enrols(world.register(), selfie())

@@ -313,6 +313,26 @@ def test_this_was_not_me_freezes(phone: Phone, desk: Desk, services: Services) -
     assert scan.verification_id in str(newest.detail)
 
 
+def test_this_was_not_me_of_a_card_that_was_revoked_since(
+    phone: Phone, desk: Desk, services: Services
+) -> None:
+    phone.opens_card()
+    scan = desk.scans(phone.shows(), "internet_cafe")
+    services.cards.revoke(_credential(services), Actor("operator", "ops"), "lost")
+    answer = phone.presses("not-me", {"verification_id": scan.verification_id})
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "revoked")
+    (case,) = services.cases.waiting()
+    assert case.verification_id == scan.verification_id
+
+
+def test_this_was_not_me_twice_is_one_case(phone: Phone, desk: Desk, services: Services) -> None:
+    phone.opens_card()
+    body = {"verification_id": desk.scans(phone.shows(), "internet_cafe").verification_id}
+    for _ in range(2):
+        assert phone.presses("not-me", body).get_json()["status"] == "frozen"
+    assert len(services.cases.waiting()) == 1
+
+
 @pytest.mark.parametrize("body", [{}, {"verification_id": "0" * 20}, {"verification_id": ""}])
 def test_this_was_not_me_names_a_use_of_this_card(
     phone: Phone, services: Services, body: object
