@@ -214,13 +214,17 @@ def test_nothing_changed_is_304_and_a_scan_is_not(phone: Phone, desk: Desk) -> N
 # ---- approvals ----
 
 
-def test_a_plain_code_at_a_hotel_waits_for_the_holder(phone: Phone, desk: Desk) -> None:
+def test_a_plain_code_at_a_hotel_waits_for_the_holder(
+    phone: Phone, desk: Desk, services: Services
+) -> None:
     phone.opens_card()
     scan = desk.scans(phone.shows(), "hotel")
     assert (scan.state, scan.attributes) == (State.AWAITING_HOLDER, {})
     asked = phone.state()["approval"]
     assert asked["id"] == scan.verification_id
-    assert 50 < asked["expires_in"] <= 60
+    seconds, micros = services.redis.time()
+    assert scan.expires_at is not None
+    assert scan.expires_at - (seconds + micros / 1e6) - 0.1 <= asked["expires_in"] <= 60
     assert str(scan.number) in asked["html"]
     assert "Hotel check-in" in asked["html"]
     assert phone.presses(f"approvals/{asked['id']}", {"answer": "approve"}).status_code == 200
