@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import httpx
 import redis
 
 from bot.jobs import jobs_address
@@ -20,6 +23,7 @@ from tests.credentials.issuer import id_number, person
 from tests.product.actors import Product
 
 FIRST = 500_000  # apart from the numbers that callers choose
+END_SECONDS = 240  # an end, not a wait, on a machine that does more
 CONSENTS = (
     Consent("data", "2024-01", 1_700_000_000.0),
     Consent("face", "2024-01", 1_700_000_001.0),
@@ -33,13 +37,13 @@ class Office:
     services: Services
     database: redis.Redis
     jobs_url: str = ""
-    issued: int = 0
+    numbers: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
 
     def card(self, openid: str = "", who: Person | None = None, *, sequence: int = 0) -> Card:
         """A card without the chat and the face step: for an account, or for a made-up one."""
-        self.issued += 1
-        holder = Holder("wechat", openid or f"oFaults{self.issued:06d}")
-        someone = who or _somebody(sequence or FIRST + self.issued)
+        number = next(self.numbers)  # one step: two threads never have the same
+        holder = Holder("wechat", openid or f"oFaults{number:06d}")
+        someone = who or _somebody(sequence or FIRST + number)
         return self.services.cards.issue(
             holder, someone, CONSENTS, evidence={"liveness": "unsafe-none"}
         )
@@ -83,6 +87,30 @@ def up_to_the_photo(phone: Phone, name: str, id_number: str) -> None:
     phone.wait_for("4/4")
 
 
+def strike(product: Product, **fault: object) -> None:
+    """Switch one fault of the platform on, and every other off."""
+    strike_no_more(product)
+    _faults(product, "POST", fault)
+
+
+def strike_no_more(product: Product) -> None:
+    """Switch every fault of the platform off."""
+    _faults(product, "DELETE")
+
+
+def strikes(product: Product) -> int:
+    """How often the fault that is on has struck."""
+    told = _faults(product, "GET")
+    return int(told["on"][0]["used"])
+
+
+def _faults(product: Product, method: str, fault: object = None) -> Any:
+    address = f"{product.address}/simulator/api/faults"
+    answer = httpx.request(method, address, json=fault, timeout=60, trust_env=False)
+    answer.raise_for_status()
+    return answer.json()
+
+
 def all_at_once(acts: Sequence[Callable[[], object]]) -> list[float]:
     """Do everything in parallel, started together; how many seconds each took."""
     start = threading.Barrier(len(acts))
@@ -91,7 +119,7 @@ def all_at_once(acts: Sequence[Callable[[], object]]) -> list[float]:
 
     def do(place: int) -> None:
         try:
-            start.wait(30)
+            start.wait(END_SECONDS)
             began = time.monotonic()
             acts[place]()
             took[place] = time.monotonic() - began
@@ -102,7 +130,7 @@ def all_at_once(acts: Sequence[Callable[[], object]]) -> list[float]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(END_SECONDS)
     if failures:
         raise failures[0]
     return took

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import time
 
+from bot.talk import AGAIN_SECONDS
 from tests.faults.acts import Office, all_at_once
 from tests.faults.conftest import Figure, Phones
 from tests.faults.wire import Wire, said
@@ -24,8 +26,9 @@ def test_three_parallel_deliveries_are_one_turn(
         def deliver(wire: Wire = wire, number: int = number, kept: list[str] = answers) -> None:
             kept.append(said(wire.push(wire.text("申请", number))))
 
+        began = time.monotonic()
         all_at_once([deliver] * 3)
-        spoken = [answer for answer in answers if answer]
+        spoken = _spoken(answers, time.monotonic() - began)
         answered.append(len(spoken))
         assert all("1/4" in answer for answer in spoken)
         talk = shared_office.database.hgetall(f"{{wechat:{wire.openid}}}:talk")
@@ -41,10 +44,20 @@ def test_the_person_reads_one_answer(shared_product: Product, phones: Phones) ->
     wire = Wire(shared_product, phone.openid)
     number = secrets.randbits(63)
     answers: list[str] = []
+    began = time.monotonic()
     all_at_once([lambda: answers.append(said(wire.push(wire.text("申请", number))))] * 3)
+    spoken = _spoken(answers, time.monotonic() - began)
     phone.say("同意")
     phone.wait_for("2/4")
-    read = [answer for answer in answers if answer] + [
-        message for message in map(str, phone.from_account()) if "1/4" in message
-    ]
-    assert len(read) == 1
+    read = [message for message in map(str, phone.from_account()) if "1/4" in message]
+    assert len(spoken) + len(read) == 1
+
+
+def _spoken(answers: list[str], took: float) -> list[str]:
+    """What copies that travelled together were answered.
+
+    Where a busy machine kept them apart, the later ones are deliveries again, which are given the
+    first one's answer: that is one answer, too.
+    """
+    spoken = [answer for answer in answers if answer]
+    return list(dict.fromkeys(spoken)) if took > AGAIN_SECONDS else spoken

@@ -17,13 +17,14 @@ def test_one_of_a_hundred_scans_is_accepted(
     hotel = HotelSoftware.registered(shared_product, "百人网吧", "internet_cafe")
     card = shared_office.card()
     code = shared_office.code(card)
-    answers: Counter[str] = Counter()
+    told: list[str] = []
 
     def scan() -> None:
         answer = hotel.scan(code, "internet_cafe")
-        answers[answer.json().get("code") or answer.json()["state"]] += 1
+        told.append(answer.json().get("code") or answer.json()["state"])
 
     took = all_at_once([scan] * SCANS)
+    answers = Counter(told)  # not counted by the threads, which could lose a count
     assert answers == {"accepted": 1, "already_used": SCANS - 1}
     kinds = [use.kind for use in shared_office.services.cards.history(card.credential_id, 200)]
     assert kinds.count("accepted") == 1

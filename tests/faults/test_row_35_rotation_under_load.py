@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 
 from credentials.keyring import rotate_file
 from credentials.model import Actor
-from tests.faults.acts import Office, office_of
+from tests.faults.acts import END_SECONDS, Office, office_of
 from tests.faults.conftest import Figure
 from tests.product.actors import HotelSoftware, Product
 
@@ -53,7 +54,7 @@ def test_nobody_notices_a_rotation(product: Product, figure: Figure) -> None:
         said = product.command("keys", "rotate", "--reseal")
         stop.set()
         for desk in desks:
-            desk.join(30)
+            desk.join(END_SECONDS)
         assert f"everything is under master key {ROTATIONS + 1}" in said
         assert set(answers) == {"200", "again 200"}
         for card in kept:
@@ -74,7 +75,7 @@ def test_nobody_notices_a_rotation(product: Product, figure: Figure) -> None:
 def test_a_card_can_be_issued_and_stopped_right_after(product: Product) -> None:
     cafe = HotelSoftware.registered(product, "换钥酒店", "internet_cafe")
     with office_of(product) as office:
-        office.issued = 500
+        office.numbers = itertools.count(501)
         before = office.card()
         product.command("keys", "rotate")
         after = office.card()
