@@ -20,7 +20,7 @@ class Browser:
     def __init__(self, product: Product, area: str) -> None:
         self.area = area
         self.base = f"{product.address}/{area}"
-        self.client = httpx.Client(timeout=10, trust_env=False)
+        self.client = httpx.Client(timeout=60, trust_env=False)
         OPENED.append(self.client)
 
     def csrf(self, path: str = "") -> str:

