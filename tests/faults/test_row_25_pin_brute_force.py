@@ -17,7 +17,7 @@ from credentials.store import pin_key
 from simulator.phone import Phone
 from tests.credentials.issuer import id_number
 from tests.credentials.kiosk import Kiosk
-from tests.faults.acts import CONSENTS, Office, all_at_once
+from tests.faults.acts import CONSENTS, END_SECONDS, Office, all_at_once
 from tests.faults.conftest import Figure
 from tests.product.actors import HotelSoftware, Product
 from web.demo import CITIZENS
@@ -38,7 +38,7 @@ class Visit:
     def send(self, what: str, source: str = "127.0.0.1", **body: object) -> str:
         """What comes back from a browser at another address: 'ok' or the problem's code."""
         transport = httpx.HTTPTransport(local_address=source)
-        with httpx.Client(transport=transport, timeout=30) as client:
+        with httpx.Client(transport=transport, timeout=60) as client:
             for name, value, path in self.cookies:
                 client.cookies.set(name, value, path=path)
             headers = {"X-Card-Token": self.token, "Accept": "application/json"}
@@ -145,7 +145,7 @@ def test_another_face_recovers_nothing(owners: list[Owner]) -> None:
     phone.say("PIN")
     phone.wait_for("面容")
     phone.send_photo(CITIZENS[1].selfie())
-    phone.wait_for("还可以再试", seconds=60)
+    phone.wait_for("还可以再试", seconds=END_SECONDS)
     assert owners[0].visit.send("pin", new=NEXT) == "pin_needs_face"
 
 
@@ -154,7 +154,7 @@ def test_the_owner_recovers_with_a_fresh_face_and_an_hours_patience(
 ) -> None:
     victim = owners[0]
     victim.phone.send_photo(CITIZENS[0].selfie())
-    victim.phone.wait_for("分钟后才能", seconds=60)
+    victim.phone.wait_for("分钟后才能", seconds=END_SECONDS)
     assert victim.visit.send("pin", new=NEXT) == "pin_cooling"
     assert victim.visit.unlock(PIN) == "pin_locked"  # the old one stays locked
     shared_office.database.hincrby(

@@ -81,7 +81,7 @@ def test_a_request_of_another_site_is_refused(
 
 def test_no_page_can_be_framed_by_another_site(shared_product: Product) -> None:
     for path in ("/", "/desk/sign-in", "/console/sign-in", "/card", "/v/x", "/nowhere"):
-        answer = httpx.get(f"{shared_product.address}{path}", timeout=10)
+        answer = httpx.get(f"{shared_product.address}{path}", timeout=60)
         policy = answer.headers["content-security-policy"]
         assert re.search(r"frame-ancestors ('none'|'self')(;|$)", policy), (path, policy)
         scripts = re.search(r"script-src ([^;]*)", policy) or re.search(
@@ -125,7 +125,7 @@ def test_markup_in_names_and_words_stays_text(
     stranger = phones(shared_product)
     stranger.say(EVIL)
     stranger.say("人工")
-    stranger.wait_for_any()
+    stranger.settle()
     pages = {
         "card": phone.open(f"{shared_product.address}/card").text,
         "console": operator.client.get(operator.base).text,
