@@ -95,11 +95,12 @@ def _issuing(services: Services, digest: str, number: int) -> Iterator[tuple[Any
     own, portrait = record_key(credential_id), portrait_key(credential_id)
     place, sealer = place_of(credential_id), services.sealer
     consents = (Consent("data", "1", time.time()), Consent("face", "1", time.time()))
-    entry = services.audit.entry(credential_id, "issued", by="holder", consents="data:1,face:1")
+    pen = services.audit.pen()
+    entry = pen.entry(credential_id, "issued", by="holder", consents="data:1,face:1")
     sealed = record.seal(sealer, credential_id, holder, person, consents)
     yield (
         "EVALSHA", digest, 4, own, portrait, place.log, place.head,
-        *services.audit.chain(place), credential_id, *entry, Level.LIGHT, sealed, "", b"",
+        *pen.chain(place), credential_id, *entry, Level.LIGHT, sealed, "", b"",
         PENDING_SECONDS,
     )  # fmt: skip
     yield ("HSET", own, "s", "active")

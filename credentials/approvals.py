@@ -105,8 +105,8 @@ class Approvals:
         if needs_pin:
             self._check_waits(holder, verification_id, asked)
             self._pins.enter(credential_id, pin, verification_id)
-        place = place_of(credential_id)
-        entry = self._audit.entry(
+        place, pen = place_of(credential_id), self._audit.pen()
+        entry = pen.entry(
             credential_id,
             answer,
             by="holder",
@@ -114,7 +114,7 @@ class Approvals:
             **audited(verification_id, {name: value.decode() for name, value in asked.items()}),
         )
         freezing = (
-            self._audit.entry(credential_id, "frozen", by="holder", i=verification_id)
+            pen.entry(credential_id, "frozen", by="holder", i=verification_id)
             if freeze
             else ("", "")
         )
@@ -129,7 +129,7 @@ class Approvals:
                 *((card_key(holder), RECEIPTS) if self._store.together else ()),
             ),
             (
-                *self._audit.chain(place),
+                *pen.chain(place),
                 credential_id,
                 *entry,
                 verification_id,

@@ -75,21 +75,9 @@ class Audit:
         self._made: dict[tuple[int, str], tuple[str, str]] = {}
         self._tag_keys: dict[int, bytes] = {}
 
-    def chain(self, place: Place) -> tuple[Argument, ...]:
-        """The first three ARGV of a script that writes: key version, inner and outer key."""
-        version = self._keyring.current
-        halves = self._made.get((version, place.tag))
-        if halves is None:
-            if len(self._made) > 2 * BUCKETS:
-                self._made.clear()
-            halves = self._made[version, place.tag] = self._halves(version, place)
-        return (version, *halves)
-
-    def entry(self, about: str, kind: str, **details: str) -> tuple[bytes, bytes]:
-        """Body and tag of an entry; details without a value are left out."""
-        told = {"k": kind, **{name: value for name, value in details.items() if value}}
-        body = _JSON.encode(told).encode()
-        return body, self._tag(self._keyring.current, about.encode(), body)
+    def pen(self) -> Pen:
+        """What the entries of one script are written with: all of it under the key of now."""
+        return Pen(self, self._keyring.current)
 
     def note(self, kind: str, actor: Actor, about: str = "-", **details: str) -> int:
         """Write an entry of the administration chain; its number.
@@ -103,9 +91,10 @@ class Audit:
         Raises:
             UnavailableError: when it is not written; then what it records must not happen.
         """
-        body, tag = self.entry(about, kind, by=signature(actor), **details)
+        pen = self.pen()
+        entry = pen.entry(about, kind, by=signature(actor), **details)
         keys = (ADMINISTRATION.log, ADMINISTRATION.head)
-        return int(self._store.run("note", keys, (*self.chain(ADMINISTRATION), about, body, tag)))
+        return int(self._store.run("note", keys, (*pen.chain(ADMINISTRATION), about, *entry)))
 
     def recent(self, limit: int) -> list[Use]:
         """The last entries of the administration chain, newest first."""
@@ -190,7 +179,7 @@ class Audit:
         """Whether an entry is what was written, as this number, after the mac before it."""
         try:
             version = int(entry["k"])
-            tag = self._tag(version, entry["c"], entry["d"])
+            tag = self.tag(version, entry["c"], entry["d"])
             mac = self._mac(version, place, before, number, entry)
         except (KeyError, ValueError, KeyringError):
             return False
@@ -231,11 +220,21 @@ class Audit:
             pipe.hget(key, field)
         return [int(value or 0) for value in pipe.execute()]
 
-    def _tag(self, version: int, about: bytes, body: bytes) -> bytes:
+    def tag(self, version: int, about: bytes, body: bytes) -> bytes:
+        """What the application signs of an entry: whom it is about, and what it says."""
         key = self._tag_keys.get(version)
         if key is None:
             key = self._tag_keys[version] = self._keyring.derive(version, _TAG)
         return hmac.digest(key, about + b"\n" + body, "sha256")[:TAG_BYTES]
+
+    def halves(self, version: int, place: Place) -> tuple[str, str]:
+        """The inner and the outer key of a chain, as a script is told them."""
+        halves = self._made.get((version, place.tag))
+        if halves is None:
+            if len(self._made) > 2 * BUCKETS:
+                self._made.clear()
+            halves = self._made[version, place.tag] = self._halves(version, place)
+        return halves
 
     def _halves(self, version: int, place: Place) -> tuple[str, str]:
         key = self._keyring.derive(version, _CHAIN, place.tag.encode(), 64).hex()
@@ -249,6 +248,30 @@ class Audit:
             entry["d"],
         )  # fmt: skip
         return _sha1(outer.encode() + _sha1(inner.encode() + b"\n".join(parts)))
+
+
+class Pen:
+    """Writes what one script puts into a chain, under one key.
+
+    The keys may be rotated at any moment: an entry whose tag were made with one and its mac with
+    the next would be taken for altered.
+    """
+
+    __slots__ = ("_audit", "_version")
+
+    def __init__(self, audit: Audit, version: int) -> None:
+        self._audit = audit
+        self._version = version
+
+    def chain(self, place: Place) -> tuple[Argument, ...]:
+        """The first three ARGV of a script that writes: key version, inner and outer key."""
+        return (self._version, *self._audit.halves(self._version, place))
+
+    def entry(self, about: str, kind: str, **details: str) -> tuple[bytes, bytes]:
+        """Body and tag of an entry; details without a value are left out."""
+        told = {"k": kind, **{name: value for name, value in details.items() if value}}
+        body = _JSON.encode(told).encode()
+        return body, self._audit.tag(self._version, about.encode(), body)
 
 
 def signature(actor: Actor) -> str:

@@ -366,8 +366,8 @@ class Cards:
         sources: tuple[Status, ...] = (),
         erase: bool = False,
     ) -> list[bytes]:
-        place = place_of(credential_id)
-        entry = self._audit.entry(credential_id, kind, by=signature(actor), reason=reason)
+        place, pen = place_of(credential_id), self._audit.pen()
+        entry = pen.entry(credential_id, kind, by=signature(actor), reason=reason)
         allowed = sources or (lifecycle.sources(to) if to else ())
         answer: list[bytes] = self._store.run(
             "transition",
@@ -379,7 +379,7 @@ class Cards:
                 due_key(credential_id),
             ),
             (
-                *self._audit.chain(place),
+                *pen.chain(place),
                 credential_id,
                 *entry,
                 to or "",

@@ -112,7 +112,8 @@ class Cases:
             detail: something short that helps; no value of a person's data.
         """
         case_id = _id_of(kind, credential_id, verification_id)
-        entry = self._audit.entry(
+        pen = self._audit.pen()
+        entry = pen.entry(
             case_id,
             "case_opened",
             by=signature(actor),
@@ -124,7 +125,7 @@ class Cases:
             "case_open",
             (ADMINISTRATION.log, ADMINISTRATION.head, _key(case_id), OPEN, ALL),
             (
-                *self._audit.chain(ADMINISTRATION), case_id, *entry,
+                *pen.chain(ADMINISTRATION), case_id, *entry,
                 "k", kind, "c", credential_id, "v", verification_id, "d", detail[:LONGEST_DETAIL],
             ),
         )  # fmt: skip
@@ -201,12 +202,13 @@ class Cases:
         if not _ID.fullmatch(case_id):
             raise CaseError
         sealed = self._sealed(case_id, actor, note) if noting else b""
-        entry = self._audit.entry(case_id, kind, by=signature(actor))
+        pen = self._audit.pen()
+        entry = pen.entry(case_id, kind, by=signature(actor))
         outcome, detail = self._store.run(
             "case_change",
             (ADMINISTRATION.log, ADMINISTRATION.head, _key(case_id), OPEN, _notes(case_id)),
             (
-                *self._audit.chain(ADMINISTRATION), case_id, *entry,
+                *pen.chain(ADMINISTRATION), case_id, *entry,
                 status or "", owner, sealed,
             ),
         )  # fmt: skip

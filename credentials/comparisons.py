@@ -200,7 +200,7 @@ class Comparisons:
         outcome: str = "",
     ) -> None:
         credential_id = asked["c"].decode()
-        place = place_of(credential_id)
+        place, pen = place_of(credential_id), self._audit.pen()
         entry: tuple[str | bytes, str | bytes] = ("", "")
         if kind:
             about = {
@@ -208,7 +208,7 @@ class Comparisons:
                 "f": "",
                 "o": outcome,
             }
-            entry = self._audit.entry(credential_id, kind, by=signature(by), **about)
+            entry = pen.entry(credential_id, kind, by=signature(by), **about)
         done, code = self._store.run(
             "compare",
             (
@@ -219,7 +219,7 @@ class Comparisons:
                 _key(verification_id),
             ),
             (
-                *self._audit.chain(place),
+                *pen.chain(place),
                 credential_id,
                 *entry,
                 verification_id,

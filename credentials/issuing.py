@@ -149,8 +149,8 @@ class Issuing:
         return not self._move(credential_id, "abandoned", Status.REVOKED, Status.PENDING)
 
     def _write(self, credential_id: str, holder: Holder, basis: _Basis) -> None:
-        place = place_of(credential_id)
-        entry = self.audit.entry(
+        place, pen = place_of(credential_id), self.audit.pen()
+        entry = pen.entry(
             credential_id,
             "issued",
             by="holder",
@@ -162,7 +162,7 @@ class Issuing:
             "issue",
             keys,
             (
-                *self.audit.chain(place),
+                *pen.chain(place),
                 credential_id,
                 *entry,
                 Level.LIGHT,
@@ -184,8 +184,8 @@ class Issuing:
             raise UnavailableError(what="issuing", why="overtaken")
 
     def _move(self, credential_id: str, kind: str, there: Status, here: Status) -> bool:
-        place = place_of(credential_id)
-        entry = self.audit.entry(credential_id, kind, by="system")
+        place, pen = place_of(credential_id), self.audit.pen()
+        entry = pen.entry(credential_id, kind, by="system")
         answer = self.store.run(
             "transition",
             (
@@ -195,6 +195,6 @@ class Issuing:
                 place.head,
                 due_key(credential_id),
             ),
-            (*self.audit.chain(place), credential_id, *entry, there, here, "", "system"),
+            (*pen.chain(place), credential_id, *entry, there, here, "", "system"),
         )
         return bool(answer[0] == b"ok")

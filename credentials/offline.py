@@ -228,8 +228,8 @@ class Offline:
         credential_id = self._store.get(_handle_key(token.handle)) or ""
         if purpose not in verifier.purposes or not is_credential_id(credential_id):
             return Told.REFUSED
-        place, token_id = place_of(credential_id), token_id_of(text)
-        entry = self._audit.entry(
+        place, token_id, pen = place_of(credential_id), token_id_of(text), self._audit.pen()
+        entry = pen.entry(
             credential_id,
             "offline_used",
             by="verifier",
@@ -246,7 +246,7 @@ class Offline:
             "offline_use",
             (record_key(credential_id), place.log, place.head, f"{place.tag}:off:{token_id}"),
             (
-                *self._audit.chain(place),
+                *pen.chain(place),
                 credential_id,
                 *entry,
                 f"{verifier.verifier_id}\0{desk}",

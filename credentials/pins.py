@@ -148,12 +148,13 @@ class Pins:
         was = self._compared(credential_id, current) if current else b""
         place = place_of(credential_id)
         how = "changed" if current else "face"
-        entry = self._audit.entry(credential_id, "pin_set", by="holder", how=how)
+        pen = self._audit.pen()
+        entry = pen.entry(credential_id, "pin_set", by="holder", how=how)
         sealed = self._sealer.seal(_sealed_as(credential_id), passwords.hashed(pin).encode())
         answer: list[Any] = self._store.run(
             "pin_set",
             (record_key(credential_id), pin_key(credential_id), place.log, place.head),
-            (*self._audit.chain(place), credential_id, *entry, sealed, was),
+            (*pen.chain(place), credential_id, *entry, sealed, was),
         )
         self._checked(credential_id, answer)
 
@@ -168,12 +169,13 @@ class Pins:
             RefusalError: level_insufficient for a light card, or the card's status.
         """
         place = place_of(credential_id)
-        entry = self._audit.entry(credential_id, "pin_renewal", by="holder", evidence=evidence)
+        pen = self._audit.pen()
+        entry = pen.entry(credential_id, "pin_renewal", by="holder", evidence=evidence)
         answer: list[Any] = self._store.run(
             "pin_allow",
             (record_key(credential_id), pin_key(credential_id), place.log, place.head),
             (
-                *self._audit.chain(place),
+                *pen.chain(place),
                 credential_id,
                 *entry,
                 COOL_OFF_SECONDS,
@@ -204,10 +206,10 @@ class Pins:
             return sealed
         if left > 0:
             raise PinError("wrong_pin", left=left)
-        place = place_of(credential_id)
-        entry = self._audit.entry(credential_id, "pin_locked", by="system")
+        place, pen = place_of(credential_id), self._audit.pen()
+        entry = pen.entry(credential_id, "pin_locked", by="system")
         keys = (record_key(credential_id), place.log, place.head)
-        self._store.run("remark", keys, (*self._audit.chain(place), credential_id, *entry))
+        self._store.run("remark", keys, (*pen.chain(place), credential_id, *entry))
         raise PinError("pin_locked")
 
     def _held(self, holder: Holder) -> str:

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from credentials import names, pictures, record
-from credentials.audit import Audit, signature
+from credentials.audit import Audit, Pen, signature
 from credentials.authority import (
     Authority,
     NameMismatchError,
@@ -238,10 +238,11 @@ class Renewals:
             fields = self._differences(credential_id, known, person, portrait)
             if not fields and glance.record.get("b") != b"system":
                 return Recheck(Finding.SAME)
-            entry = self._audit.entry(credential_id, "refreshed", f=",".join(fields))
+            pen = self._audit.pen()
+            entry = pen.entry(credential_id, "refreshed", f=",".join(fields))
             anew = record.seal(self._sealer, credential_id, known.holder, person, known.consents)
             answer = self._rebind(
-                credential_id, entry, sealed, anew, person, portrait,
+                credential_id, (pen, entry), sealed, anew, person, portrait,
                 falls=bool(NEW_CARD_FIELDS & set(fields)), used_up=False,
             )  # fmt: skip
             if answer[0] == b"ok":
@@ -288,12 +289,20 @@ class Renewals:
                 self._store.run("settle", (card_key(known.holder),), (credential_id, "drop"))
                 once = f"moved:{credential_id}:{int(glance.record['n'])}"
                 self._tell(known.holder, "life.moved_away", {}, once)
-            entry = self._audit.entry(
+            pen = self._audit.pen()
+            entry = pen.entry(
                 credential_id, "moved", by=signature(Actor("holder")), evidence=evidence
             )
             anew = record.seal(self._sealer, credential_id, holder, person, tuple(consents))
             answer = self._rebind(
-                credential_id, entry, sealed, anew, person, portrait, falls=True, used_up=True
+                credential_id,
+                (pen, entry),
+                sealed,
+                anew,
+                person,
+                portrait,
+                falls=True,
+                used_up=True,
             )
             if answer[0] == b"ok":
                 return
@@ -304,7 +313,7 @@ class Renewals:
     def _rebind(  # noqa: PLR0917 - what changes, from what, into what
         self,
         credential_id: str,
-        entry: tuple[bytes, bytes],
+        written: tuple[Pen, tuple[bytes, bytes]],
         was: bytes,
         anew: bytes,
         person: Person,
@@ -313,7 +322,7 @@ class Renewals:
         falls: bool,
         used_up: bool,
     ) -> list[Any]:
-        place = place_of(credential_id)
+        place, (pen, entry) = place_of(credential_id), written
         sealed_portrait = self._sealer.seal(record.portrait_name(credential_id), portrait)
         answer: list[Any] = self._store.run(
             "rebind",
@@ -322,7 +331,7 @@ class Renewals:
                 pin_key(credential_id), upgrade_key(credential_id), due_key(credential_id),
             ),
             (
-                *self._audit.chain(place), credential_id, *entry, was, anew,
+                *pen.chain(place), credential_id, *entry, was, anew,
                 record.end_of(person.valid_until), sealed_portrait,
                 "1" if falls else "", "1" if used_up else "",
             ),

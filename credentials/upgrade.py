@@ -368,14 +368,14 @@ class Upgrades:
         return Upgrade(bound, int(fields["at"]) / 1e6 + SESSION_SECONDS, now / 1e6)
 
     def _open(self, credential_id: str, code: str = "") -> tuple[float, str]:
-        place = place_of(credential_id)
+        place, pen = place_of(credential_id), self._audit.pen()
         answer: list[Any] = self._store.run(
             "upgrade_open",
             (record_key(credential_id), upgrade_key(credential_id), place.log, place.head),
             (
-                *self._audit.chain(place),
+                *pen.chain(place),
                 credential_id,
-                *self._audit.entry(credential_id, "upgrade_begun", by="holder"),
+                *pen.entry(credential_id, "upgrade_begun", by="holder"),
                 secrets.token_hex(16),
                 SESSION_SECONDS,
                 code,
@@ -392,10 +392,10 @@ class Upgrades:
         session: str,
         bindings: Sequence[tuple[str, Mapping[str, str]]],
     ) -> Level:
-        place = place_of(credential_id)
+        place, pen = place_of(credential_id), self._audit.pen()
         entries: list[str | bytes] = []
         for kind, evidence in bindings:
-            entries += [kind, *self._audit.entry(credential_id, "bound", what=kind, **evidence)]
+            entries += [kind, *pen.entry(credential_id, "bound", what=kind, **evidence)]
         answer: list[Any] = self._store.run(
             "bind",
             (
@@ -406,12 +406,12 @@ class Upgrades:
                 pin_key(credential_id),
             ),
             (
-                *self._audit.chain(place),
+                *pen.chain(place),
                 credential_id,
                 session,
                 FRESH_SECONDS * 1_000_000,
                 SETTING_SECONDS,
-                *self._audit.entry(credential_id, "upgraded", by="system"),
+                *pen.entry(credential_id, "upgraded", by="system"),
                 *entries,
             ),
         )
@@ -422,11 +422,11 @@ class Upgrades:
     def _refused(
         self, credential_id: str, what: str, reason: str, terminal: Terminal | None = None
     ) -> None:
-        place = place_of(credential_id)
+        place, pen = place_of(credential_id), self._audit.pen()
         by = f"terminal:{terminal.terminal_id}" if terminal else "phone"
-        entry = self._audit.entry(credential_id, "binding_refused", by=by, what=what, reason=reason)
+        entry = pen.entry(credential_id, "binding_refused", by=by, what=what, reason=reason)
         keys = (record_key(credential_id), place.log, place.head)
-        self._store.run("remark", keys, (*self._audit.chain(place), credential_id, *entry))
+        self._store.run("remark", keys, (*pen.chain(place), credential_id, *entry))
 
 
 def _nonce_key(nonce: str) -> str:

@@ -278,7 +278,8 @@ class Verifications:
             together = self._store.together
             request = request_key(credential_id, verifier_id, request_id, together=together)
         kind = "asked" if asking.number else "accepted"
-        entry = self._audit.entry(credential_id, kind, **audited(verification_id, asked))
+        pen = self._audit.pen()
+        entry = pen.entry(credential_id, kind, **audited(verification_id, asked))
         answer: list[Any] = self._store.run(
             "verify",
             (
@@ -288,7 +289,7 @@ class Verifications:
                 *(shown.keys if shown else ()),
             ),
             (
-                *self._audit.chain(place), credential_id, *entry, verification_id,
+                *pen.chain(place), credential_id, *entry, verification_id,
                 _fingerprint(payload, wanted), payload.issued, LIFE_SECONDS * 1_000_000,
                 wanted.level, "ask" if asking.number else "accept",
                 asking.number, WAIT_SECONDS, KEPT_SECONDS,

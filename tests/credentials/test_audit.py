@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from credentials.audit import Audit, Fault, Finding
 from credentials.connection import connect
 from credentials.errors import UnavailableError
+from credentials.keyring import Keyring, make_file, rotate_file
 from credentials.model import Actor
 from credentials.store import ADMINISTRATION, Place, Store, place_of
 from tests.credentials.issuer import Desk, Issuer, Phone, ring
@@ -124,9 +127,9 @@ def test_a_head_gone_alone(issuer: Issuer, place: Place) -> None:
 
 def test_an_entry_put_in_without_the_key(issuer: Issuer, place: Place) -> None:
     forger = Issuer(issuer.database, ring(9))
-    body, tag = forger.audit.entry("x", "accepted")
-    chain = forger.audit.chain(place)
-    forger.store.run("note", (place.log, place.head), (*chain, "x", body, tag))
+    pen = forger.audit.pen()
+    entry = pen.entry("x", "accepted")
+    forger.store.run("note", (place.log, place.head), (*pen.chain(place), "x", *entry))
     assert issuer.findings() == [Finding(place.tag, 9, Fault.ALTERED)]
 
 
@@ -137,6 +140,34 @@ def test_a_chain_goes_on_under_another_key(issuer: Issuer, place: Place) -> None
         rotated.cards.freeze(credential_id, ADMIN)
     assert rotated.findings() == []
     assert issuer.findings() != []  # it lacks the newer key, so it cannot vouch for the entry
+
+
+def test_a_key_that_comes_in_the_middle_of_an_entry(
+    database: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other processes' rotations are seen at any moment: here each time that the key is asked."""
+    path = tmp_path / "keys"
+    make_file(path)
+
+    def current(keys: Keyring) -> int:
+        rotate_file(path)
+        keys.refresh()
+        return keys.versions[0]
+
+    monkeypatch.setattr(Keyring, "current", property(current))
+    issuer = Issuer(database, Keyring.from_file(path))
+    phone, desk = issuer.phone(), issuer.desk()
+    desk.scan(phone.show(), "internet_cafe")
+    desk.scan(phone.show(), "hotel")
+    phone.approve()
+    desk.scan(phone.show(), "hotel")
+    issuer.verifications.deny(phone.holder, phone.asked().verification_id, freeze=True)
+    phone.unfreeze()
+    phone.upgrade()
+    issuer.audit.note("keys_rotated", ADMIN)
+    kinds = {use.kind for use in issuer.cards.history(phone.credential_id, 50)}
+    assert {"issued", "asked", "denied", "frozen", "unfrozen", "upgraded", "pin_set"} <= kinds
+    assert issuer.findings() == []
 
 
 def test_the_administration_has_its_own(issuer: Issuer) -> None:
