@@ -121,7 +121,7 @@ class Line:
             reader, writer = self._idle.pop() if kept else await self._connect()
             try:
                 writer.write(request)
-                status, answer = await _response(reader)
+                status, headers, answer = await _response(reader)
             except (ConnectionError, asyncio.IncompleteReadError):
                 writer.close()
                 if kept:  # it had been closed while nobody used it: the request was not read
@@ -130,7 +130,10 @@ class Line:
             except BaseException:
                 writer.close()
                 raise
-            self._idle.append((reader, writer))
+            if headers.get("connection", "").lower() == "close":
+                writer.close()
+            else:
+                self._idle.append((reader, writer))
             return status, answer
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -151,9 +154,10 @@ class Line:
         return str(told.get("Content", f"[{told.get('MsgType', '')}]"))
 
 
-async def _response(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def _response(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    return int(head[0].split()[1]), await read_body(reader, headers_of(head[1:]))
+    headers = headers_of(head[1:])
+    return int(head[0].split()[1]), headers, await read_body(reader, headers)
 
 
 def headers_of(lines: list[str]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from tests.simulator.account import AES_KEY, APP_ID, TOKEN
 
 ACCOUNT = Account(APP_ID, TOKEN, AES_KEY)
 RULES = Rules(100.0, patience=1.0)
+PATIENCE = 60.0  # for an answer; an end, not a wait, on a machine that does more
 POOR = "光线太暗。这不计入次数。"
 
 
@@ -62,7 +63,7 @@ def play(url: str, *people: Player, rules: Rules = RULES) -> Game:
     """Play against a webhook."""
     chance = random.Random(1)
     platform = Platform(chance)
-    line = Line(url, ACCOUNT)
+    line = Line(url, ACCOUNT, PATIENCE)
     game = Game(line, platform, rules, photos=(b"", b""), ledger=io.StringIO(), chance=chance)
 
     async def run() -> None:
@@ -89,6 +90,7 @@ def test_what_comes_is_counted_and_what_does_not_is_lost() -> None:
     assert len(game.tally.answers) == 2  # the greeting is answered, too
     assert [line.split(" (")[0] for line in game.tally.lost] == ["oA turn 2"]
     assert game.tally.errors.total() == 0
+    assert game.tally.redelivered == 0
 
 
 def test_an_answer_given_to_both_copies_is_said_twice() -> None:
@@ -131,6 +133,29 @@ def test_a_server_that_refuses_is_an_error() -> None:
         line = Line("http://127.0.0.1:9", ACCOUNT)
         with pytest.raises(LineError, match="ConnectionRefusedError"):
             await line.push({"FromUserName": "oA", "MsgType": "text"})
+
+    asyncio.run(run())
+
+
+def test_a_connection_that_the_server_ends_carries_no_second_push() -> None:
+    """The tests' own server throws away what comes behind its answer, and answers it never."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 7\r\n\r\nsuccess")
+        try:
+            await reader.read()
+        finally:
+            writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        line = Line(f"http://127.0.0.1:{port}", ACCOUNT, PATIENCE)
+        for _ in range(2):
+            assert await line.push({"FromUserName": "oA", "MsgType": "text"}) == ("", 0)
+        await line.close()
+        server.close()
 
     asyncio.run(run())
 
