@@ -37,7 +37,8 @@ for each in (audit, command, restore):
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    monkeypatch.setattr("credentials.connection.ANSWER_SECONDS", 60.0)
     house = House(tmp_path)
     yield house
     embedded.stop(house.server)
@@ -53,7 +54,8 @@ class House:
         self.open()
 
     def open(self) -> None:
-        self.server = embedded.start(self.folder)
+        # On a busy disk `always` takes longer than anything waits.
+        self.server = embedded.start(self.folder, appendfsync="no")
         self.issuer = Issuer(connect(embedded.url(self.folder)))
 
     def services(self) -> Services:
