@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from click.testing import CliRunner
 
 from app import main
+
+
+@pytest.fixture(autouse=True)
+def logging_left_as_it_was() -> Iterator[None]:
+    """The command line has all of a process log to its own end, which here is a test's."""
+    yield
+    structlog.reset_defaults()
 
 
 def refused(*words: str, **settings: str) -> str:

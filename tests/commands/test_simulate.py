@@ -26,7 +26,14 @@ def account() -> Iterator[Account]:
 
 @pytest.fixture
 def simulator(account: Account) -> Iterator[Running]:
-    config = Config(webhook=account.url, app_id=APP_ID, secret=SECRET, token=TOKEN, aes_key=AES_KEY)
+    config = Config(
+        webhook=account.url,
+        app_id=APP_ID,
+        secret=SECRET,
+        token=TOKEN,
+        aes_key=AES_KEY,
+        deadline=20.0,  # an end: no push is to be delivered again because the machine is slow
+    )
     running = Running(config, Clock())
     yield running
     running.close()

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from flask import Flask
 from werkzeug.serving import make_server
 
-from bot.wechat import diagnosis, webhook
+from bot.wechat import diagnosis, webhook, wire
 from bot.wechat.diagnosis import Finding
 from commands.wechat import wechat
 from credentials.services import Services
@@ -86,6 +86,8 @@ def engineer(
     simulator, product = create_simulator(config), Flask("product")
     settings = Settings.model_validate({name.lower(): value for name, value in told.items()})
     product.register_blueprint(webhook.blueprint(lambda _turn: None, settings, database))
+    for place, name in ((diagnosis, "PATIENCE"), (wire, "WAIT_SECONDS"), (wire, "WHOLE_SECONDS")):
+        monkeypatch.setattr(place, name, 60.0)  # an end, not a wait, on a machine that does more
     with listening(simulator) as platform, listening(product) as address:
         more = {"WECHAT_API_BASE": platform, "PUBLIC_URL": address, "PROFILE": "demo"}
         for name, value in (told | more).items():
