@@ -181,6 +181,19 @@ class Cards:
         """
         return self._change(credential_id, Status.FROZEN, "frozen", actor, reason)
 
+    def stop(self, credential_id: str, actor: Actor, reason: str = "") -> None:
+        """Freeze a card; one that is frozen is so, and what confirms it is asked again.
+
+        Raises:
+            LifecycleError: when it has ended; `details["status"]` says how.
+            NoCardError: when there is no such credential.
+        """
+        try:
+            self.freeze(credential_id, actor, reason)
+        except LifecycleError as error:
+            if error.details["status"] != Status.FROZEN:
+                raise
+
     def unfreeze(self, credential_id: str, actor: Actor, reason: str = "") -> Card:
         """Let a frozen card be used again; raises as `freeze`.
 

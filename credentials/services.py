@@ -21,6 +21,7 @@ from credentials.expiry import Expiry
 from credentials.frames import Frames
 from credentials.keyring import Keyring
 from credentials.limits import Limits
+from credentials.misuse import Misuse
 from credentials.model import Holder
 from credentials.offline import Offline
 from credentials.organisations import Organisations
@@ -73,6 +74,7 @@ class Services:
     terminals: Terminals
     upgrades: Upgrades
     cases: Cases
+    misuse: Misuse
     renewals: Renewals
     expiry: Expiry
     waiting: Waiting
@@ -151,6 +153,7 @@ def build(
         pins=Pins(store, sealer),
         terminals=terminals,
         cases=cases,
+        misuse=Misuse(cards, cases),
         renewals=Renewals(store, sealer, cards, authority, tell),
         expiry=Expiry(store, cards, tell),
         resealing=Resealing(store, sealer),

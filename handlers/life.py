@@ -6,15 +6,14 @@ import datetime
 from typing import Final
 
 from credentials import names
-from credentials.cases import Kind
-from credentials.errors import CredentialError, LifecycleError, NoCardError, UnavailableError
+from credentials.errors import CredentialError, NoCardError, UnavailableError
 from credentials.model import Card, Consent, Person, Status, Use
 from credentials.names import PersonNameError
 from credentials.renewal import Finding
 from handlers.answers import CHINA, NO, YES
 from handlers.steps import Given, Outcome, Task, outcomes, plain
 from handlers.turn import Turn
-from handlers.works import BY_HOLDER, field_names
+from handlers.works import field_names
 
 USES_READ: Final = 50
 RECENT_SECONDS: Final = 30 * 24 * 3600.0
@@ -26,27 +25,17 @@ LIVING: Final = frozenset({Status.ACTIVE, Status.FROZEN})
 
 @outcomes("reported", "reported_ended", "unused", "ended", "none")
 def report_not_me(task: Task) -> Outcome:
-    """The last use was not the holder's: freeze the card, open a case for the operators.
-
-    A card that has ended cannot be frozen; how it was used is reported all the same.
-    """
+    """The last use was not the holder's: it is reported, and the card frozen if it lives."""
     card = task.services.cards.of(task.holder)
     if card is None:
         return Outcome("none")
-    use, living = _last_use(task, card), card.status in LIVING
+    use = _last_use(task, card)
     if use is None:
-        return Outcome("unused" if living else "ended")
-    reason = f"not_me:{use.verification_id}"
-    try:
-        task.services.cards.freeze(card.credential_id, BY_HOLDER, reason)
-    except LifecycleError as error:  # frozen already, or ended
-        living = error.details.get("status") == Status.FROZEN
-    task.services.cases.open(
-        Kind.NOT_ME, card.credential_id, BY_HOLDER, verification_id=use.verification_id
-    )
+        return Outcome("unused" if card.status in LIVING else "ended")
+    frozen = task.services.misuse.report(card.credential_id, use.verification_id)
     at = datetime.datetime.fromtimestamp(use.at, CHINA).strftime("%m-%d %H:%M")
     told = {"at": at, "verifier": use.verifier}
-    return Outcome("reported" if living else "reported_ended", values=told)
+    return Outcome("reported" if frozen else "reported_ended", values=told)
 
 
 @outcomes("yes", "no", "unclear")

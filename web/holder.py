@@ -37,9 +37,7 @@ from flask import (
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
-from credentials import lifecycle
-from credentials.cases import Kind
-from credentials.errors import CredentialError, LifecycleError, NoCardError, RefusalError
+from credentials.errors import CredentialError, NoCardError, RefusalError
 from credentials.model import Actor, Card, Holder, Status
 from web import card_compare, card_upgrade, card_view, pages
 from web.card_code import FreshCodes
@@ -181,7 +179,7 @@ class CardPages:
             try:
                 self._services.verifications.deny(session.holder, verification_id, freeze=True)
             except RefusalError:  # it is over: the card is frozen all the same
-                self._stop(self._card(session))
+                self._stop(session)
         else:
             raise BadRequest
         return self.now(session)
@@ -189,7 +187,7 @@ class CardPages:
     def freeze(self, session: CardSession) -> Response:
         """Stop the card at once."""
         self.body()
-        self._stop(self._card(session))
+        self._stop(session)
         return self.now(session)
 
     def unfreeze(self, session: CardSession) -> Response:
@@ -201,20 +199,13 @@ class CardPages:
         return self.now(session)
 
     def not_me(self, session: CardSession) -> Response:
-        """A use that was not the holder's: freezes the card, opens a case for operators.
-
-        Also of a card that has ended since: it cannot be frozen, but how it was used is reported.
-        """
+        """A use that was not the holder's: freezes the card, opens a case for operators."""
         verification_id = str(self.body().get("verification_id", ""))
         card = self._card(session)
         uses = self._services.cards.history(card.credential_id, limit=HISTORY_ENTRIES)
         if verification_id not in {use.verification_id for use in uses if use.verification_id}:
             raise CredentialError("unknown_verification")
-        if not lifecycle.is_over(card.status):
-            self._stop(card, f"not_me:{verification_id}")
-        self._services.cases.open(
-            Kind.NOT_ME, card.credential_id, Actor("holder"), verification_id=verification_id
-        )
+        self._services.misuse.report(card.credential_id, verification_id)
         return self.now(session)
 
     def problem(self, error: CredentialError) -> Response:
@@ -231,13 +222,9 @@ class CardPages:
     def _words(self) -> card_view.Words:
         return card_view.Words(self._services.texts, pages.language())
 
-    def _stop(self, card: Card, reason: str = "holder") -> None:
-        """Freeze a card; one that is frozen is so, and what confirms it is asked again."""
-        try:
-            self._services.cards.freeze(card.credential_id, Actor("holder"), reason)
-        except LifecycleError as error:
-            if error.details.get("status") != Status.FROZEN:
-                raise
+    def _stop(self, session: CardSession) -> None:
+        card = self._card(session)
+        self._services.cards.stop(card.credential_id, Actor("holder"), "holder")
 
     def _card(self, session: CardSession) -> Card:
         card = self._services.cards.of(session.holder)

@@ -13,6 +13,7 @@ that account's card and nothing else. Every other address takes it as `Authoriza
 | `POST /mini/code` | `{"purpose"?, "pin"?}` → a fresh code |
 | `POST /mini/approvals/<id>` | `{"answer": "approve" | "deny" | "deny_freeze", "pin"?}` |
 | `GET /mini/history` | the last uses |
+| `POST /mini/not-me` | `{"verification_id"}`: that use was not the holder's |
 | `POST /mini/freeze`, `/mini/unfreeze` | |
 | `POST /mini/upgrade` | begins an upgrade → a binding code for the terminal |
 | `POST /mini/soter/challenge` | → a challenge for the phone's fingerprint sensor |
@@ -35,7 +36,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
-from credentials.errors import CredentialError, LifecycleError, RefusalError
+from credentials.errors import CredentialError, RefusalError
 from credentials.model import Actor, Card, Holder, Status
 from credentials.store import Store
 from web import mini_bodies as bodies
@@ -226,6 +227,16 @@ class MiniProgramViews:
         uses = self.services.cards.history(card.credential_id, HISTORY_ENTRIES)
         return _json(view.history(self.services, uses, pages.language()))
 
+    def not_me(self, holder: Holder) -> Response:
+        """A use that was not the holder's: freezes the card, opens a case for operators."""
+        asked = _read(bodies.NotMe)
+        card = self._card(holder)
+        uses = self.services.cards.history(card.credential_id, HISTORY_ENTRIES)
+        if asked.verification_id not in {use.verification_id for use in uses}:
+            raise RefusalError("unknown_verification")
+        self.services.misuse.report(card.credential_id, asked.verification_id)
+        return self.card(holder)
+
     def freeze(self, holder: Holder) -> Response:
         """Stop the card at once."""
         self._stop(holder)
@@ -279,13 +290,7 @@ class MiniProgramViews:
         return answer
 
     def _stop(self, holder: Holder) -> None:
-        """Freeze the card; one that is frozen is so, and what confirms it is asked again."""
-        card = self._card(holder)
-        try:
-            self.services.cards.freeze(card.credential_id, BY_HOLDER, "holder")
-        except LifecycleError as error:
-            if error.details.get("status") != Status.FROZEN:
-                raise
+        self.services.cards.stop(self._card(holder).credential_id, BY_HOLDER, "holder")
 
     def _card(self, holder: Holder) -> Card:
         card = self.services.cards.of(holder)
@@ -319,6 +324,7 @@ def blueprint(
         ("/code", "POST", mini.code),
         ("/approvals/<verification_id>", "POST", mini.answer),
         ("/history", "GET", mini.history),
+        ("/not-me", "POST", mini.not_me),
         ("/freeze", "POST", mini.freeze),
         ("/unfreeze", "POST", mini.unfreeze),
         ("/upgrade", "POST", mini.upgrade),

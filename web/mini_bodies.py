@@ -35,6 +35,12 @@ class Answer(_Sent):
     pin: Pin = pydantic.Field(default="", description="For an approval that needs it.")
 
 
+class NotMe(_Sent):
+    """A use of the history that was not the holder's."""
+
+    verification_id: Annotated[str, pydantic.StringConstraints(min_length=1, max_length=64)]
+
+
 class Fingerprint(_Sent):
     """What `wx.startSoterAuthentication` gave."""
 

@@ -18,6 +18,7 @@ SENT: tuple[Model, ...] = (
     mini.Login,
     mini.Code,
     mini.Answer,
+    mini.NotMe,
     mini.Fingerprint,
 )
 ANSWERED: tuple[Model, ...] = (
@@ -112,6 +113,8 @@ def _mini_paths() -> Json:
         ("post", "/mini/approvals/{verification_id}", "miniApprove",
          "Approve or deny a request that waits", mini.Answer, mini.State, False),
         ("get", "/mini/history", "miniHistory", "The last uses", None, mini.UseAnswer, True),
+        ("post", "/mini/not-me", "miniNotMe", "That use was not mine: freezes, and opens a case",
+         mini.NotMe, mini.State, False),
         ("post", "/mini/freeze", "miniFreeze", "Stop the card", None, mini.State, False),
         ("post", "/mini/unfreeze", "miniUnfreeze", "Let it be used again", None, mini.State,
          False),

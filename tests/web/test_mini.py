@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from credentials.cases import Kind
 from credentials.errors import RefusalError
 from credentials.model import Actor, Holder
 from credentials.services import Services
@@ -26,7 +27,7 @@ from web.bodies import Problem
 ADDRESSES = (
     ("GET", "card"), ("GET", "state"), ("GET", "purposes"), ("GET", "history"), ("POST", "code"),
     ("POST", "approvals/0"), ("POST", "freeze"), ("POST", "unfreeze"), ("POST", "upgrade"),
-    ("POST", "soter/challenge"), ("POST", "soter/answer"),
+    ("POST", "soter/challenge"), ("POST", "soter/answer"), ("POST", "not-me"),
 )  # fmt: skip
 
 
@@ -350,6 +351,41 @@ def test_freeze_and_unfreeze(small: Small) -> None:
     assert code_of(small.sends("code")) == (423, "frozen")
     assert code_of(small.sends("upgrade")) == (423, "frozen")
     assert small.sends("unfreeze").get_json()["status"] == "active"
+
+
+def test_a_use_that_was_not_the_holders(office: Office, small: Small, bank: Software) -> None:
+    asked = bank.scan(small.sends("code").get_json()["code"], "hotel").get_json()
+    small.sends(f"approvals/{asked['verification_id']}", answer="approve")
+    use = small.gets("history").get_json()[0]["verification_id"]
+    for _ in range(2):
+        assert small.sends("not-me", verification_id=use).get_json()["status"] == "frozen"
+    (case,) = office.services.cases.waiting()
+    assert (case.kind, case.verification_id) == (Kind.NOT_ME, use)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 400, "malformed"),
+        ({"verification_id": ""}, 400, "malformed"),
+        ({"verification_id": 7}, 400, "malformed"),
+        ({"verification_id": "x" * 65}, 400, "malformed"),
+        ({"verification_id": "0" * 20}, 404, "unknown_verification"),
+    ],
+)
+def test_only_a_use_of_this_card_can_be_reported(
+    office: Office, small: Small, body: dict[str, object], status: int, code: str
+) -> None:
+    assert code_of(small.sends("not-me", **body)) == (status, code)
+    assert small.card()["status"] == "active"
+    assert office.services.cases.waiting() == []
+
+
+def test_another_holders_use_is_not_reported(office: Office, small: Small, bank: Software) -> None:
+    strange = bank.scan(office.phone(2).show(), "hotel").get_json()["verification_id"]
+    answer = small.sends("not-me", verification_id=strange)
+    assert code_of(answer) == (404, "unknown_verification")
+    assert office.services.cases.waiting() == []
 
 
 def test_what_the_issuer_froze_is_not_unfrozen_here(office: Office, small: Small) -> None:
