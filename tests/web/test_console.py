@@ -223,7 +223,8 @@ class TestCards:
         phone = office.phone(3, "<b>张</b>")
         hotel = office.software(name="<script>alert(1)</script>")
         hotel.scan(phone.show())
-        arrive(office, "<script>alert(2)</script>", "<i>", since=1.0)
+        arrive(office, "<script>alert(2)</script>", "<i>", since=time.time())
+        assert "alert(2)" in viewer.see("/console").text
         for path in (
             f"/console/cards/{phone.credential_id}",
             "/console/verifications",
