@@ -9,9 +9,10 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from werkzeug.serving import make_server
@@ -98,6 +99,17 @@ class FakePlatform:
                 return {"errcode": 0, "errmsg": "ok", "ticket": "TICKET", "expires_in": 7200}
             case _:
                 return {"errcode": 0, "errmsg": "ok"}
+
+
+def connections(listening: socket.socket) -> int:
+    """How many connections wait at a socket whose owner takes none."""
+    listening.setblocking(False)
+    found = 0
+    with suppress(BlockingIOError):
+        while True:
+            listening.accept()[0].close()
+            found += 1
+    return found
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pika
 from commands.player.product import free_port
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 def installed() -> bool:
@@ -27,7 +27,10 @@ class Rabbit:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self._dist, self._epmd = (free_port() for _ in range(3))
+        ports: set[int] = set()
+        while len(ports) < 3:
+            ports.add(free_port())
+        self.port, self._dist, self._epmd = ports
         self.process: subprocess.Popen[bytes] | None = None
         self._names: subprocess.Popen[bytes] | None = None
 

@@ -10,8 +10,10 @@ import time
 
 import redis
 
+from bot import jobs
 from bot.jobs import Jobs, build_broker, run_worker
 
+jobs.RABBIT_ANSWER_SECONDS = float(sys.argv[3])  # type: ignore[misc]  # the tests are patient
 broker, database = sys.argv[1:3]
 kept = redis.Redis.from_url(database)
 
@@ -19,6 +21,7 @@ kept = redis.Redis.from_url(database)
 def work(job_id: str, pause: float = 0.0) -> None:
     if job_id == "die" and kept.incr("deaths") == 1:
         os.kill(os.getpid(), signal.SIGKILL)
+    kept.sadd("begun", job_id)
     time.sleep(pause)
     kept.hincrby("done", job_id)
     kept.sadd("workers", os.getpid())

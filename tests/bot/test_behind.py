@@ -15,7 +15,7 @@ from tests.product.actors import wait_until
 
 
 def wait_for(seen: Callable[[], bool]) -> None:
-    assert wait_until(seen, 20)
+    assert wait_until(seen, 60)
 
 
 def test_the_same_counts_become_one(database: redis.Redis) -> None:

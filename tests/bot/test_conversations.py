@@ -119,7 +119,7 @@ def test_a_second_turn_waits_for_the_first(conversations: Conversations) -> None
     second: list[str] = []
 
     def wait() -> None:
-        second.append(conversations.take(HOLDER, wait_s=5).conversation.step)
+        second.append(conversations.take(HOLDER, wait_s=60).conversation.step)
 
     waiting = threading.Thread(target=wait)
     waiting.start()
@@ -130,7 +130,7 @@ def test_a_second_turn_waits_for_the_first(conversations: Conversations) -> None
 
 def test_of_many_at_once_each_sees_the_one_before(conversations: Conversations) -> None:
     def add() -> None:
-        taken = conversations.take(HOLDER, wait_s=10)
+        taken = conversations.take(HOLDER, wait_s=60)
         more = dataclasses.replace(
             taken.conversation, attempts=taken.conversation.attempts + 1, step="name"
         )

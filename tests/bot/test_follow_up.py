@@ -15,8 +15,7 @@ from credentials.cases import Kind
 from credentials.errors import UnavailableError
 from credentials.keyring import KeyringError
 from credentials.model import Verifier
-from credentials.patterns import BUSY
-from credentials.receipts import Receipt, Receipts
+from credentials.receipts import AT_ONCE, Receipt, Receipts
 from credentials.sealing import SealBrokenError, Sealer
 from credentials.services import Services
 from tests.bot.talking import World, make_world
@@ -51,9 +50,9 @@ def test_a_thread_tells_until_it_is_told_to_stop(world: World) -> None:
     stop = threading.Event()
     thread = follow_up.start_receipts(world.services.receipts, teller(world), stop)
     scanned(world, times=3)
-    assert wait_until(lambda: waiting(world.services) == 0, 10)
+    assert wait_until(lambda: waiting(world.services) == 0, 60)
     stop.set()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert world.phone().hears().count("海景酒店") == 3
 
@@ -188,8 +187,11 @@ def test_the_look_for_patterns_follows_though_no_endpoint_opens(
     assert (Kind.BUSY_DESK, "失钥酒店") in found
 
 
-def test_the_look_for_patterns_follows_though_nobody_can_be_told(world: World) -> None:
-    scanned(world, times=BUSY)
+def test_the_look_for_patterns_follows_though_nobody_can_be_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("credentials.patterns.BUSY", AT_ONCE + 5)
+    scanned(world, times=AT_ONCE + 5)
 
     def notify(receipt: Receipt) -> None:
         raise KeyError("chat.receipt")
@@ -215,9 +217,9 @@ def test_a_thread_outlives_a_redis_that_is_out(world: World) -> None:
     troubled = Troubled(world.services.verifications._store, world.services.sealer)
     thread = follow_up.start_receipts(troubled, teller(world), stop)
     scanned(world)
-    assert wait_until(lambda: waiting(world.services) == 0, 10)
+    assert wait_until(lambda: waiting(world.services) == 0, 60)
     stop.set()
-    thread.join(5)
+    thread.join(60)
     assert world.phone().hears().count("海景酒店") == 1
 
 

@@ -206,7 +206,10 @@ class TestRetry:
         post.deliver()
         assert post.channel.words() == ["one", "two"]
 
-    def test_a_message_put_meanwhile_does_not_use_up_the_tries(self, post: Post) -> None:
+    def test_a_message_put_meanwhile_does_not_use_up_the_tries(
+        self, post: Post, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "FIRST_WAIT", module.MOST_WAIT)  # longer than twenty puts take
         post.put("one")
         post.channel.failures = [BUSY] * 2
         post.deliver()

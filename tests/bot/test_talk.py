@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from bot.conversations import BusyError
+from bot.conversations import ANSWER_SECONDS, BusyError
 from bot.talk import Talk
 from credentials.model import Actor, Status
 from credentials.store import verification_key
@@ -831,7 +831,10 @@ class TestHumanService:
 
 
 class TestDelivery:
-    def test_the_same_turn_three_times_at_once(self, phone: Phone) -> None:
+    def test_the_same_turn_three_times_at_once(
+        self, phone: Phone, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bot.talk.AGAIN_SECONDS", ANSWER_SECONDS)  # however late a thread is
         phone.say("申请")
         turn = phone.turn(Kind.TEXT, "同意", key="again")
         answers: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -12,7 +13,7 @@ import redis
 from credentials.archive import Archives
 from credentials.cases import Kind
 from credentials.errors import RefusalError
-from credentials.model import Actor, Holder, Level, Status
+from credentials.model import Actor, Card, Holder, Level, Status
 from tests.bot.talking import GRACE, Phone, World, make_world, selfie
 
 
@@ -128,15 +129,25 @@ class TestMoving:
         assert "另一个账号" in new.hears()
         return old, new
 
-    def test_a_card_moves_to_a_new_account(self, world: World) -> None:
+    def test_a_card_moves_to_a_new_account(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         old, new = self.old_and_new(world)
-        before = world.services.cards.mint(old.holder).code
+        shown: list[str] = []
+        move = world.services.renewals.move
+
+        def moves(*arguments: Any, **evidence: Any) -> Card:
+            shown.append(world.services.cards.mint(old.holder).code)  # no face ages it
+            return move(*arguments, **evidence)
+
+        monkeypatch.setattr(world.services.renewals, "move", moves)
         assert "4/4" in new.say("是")
         new.send_photo(selfie())
         assert "已移到这个账号" in new.hears()
         assert "移到另一个微信账号" in old.hears()
         assert world.services.cards.of(old.holder) is None
         assert status(world, new) is Status.ACTIVE
+        (before,) = shown
         with pytest.raises(RefusalError, match="already_used"):
             world.services.verifications.verify(world.verifier(), "", before, "internet_cafe")
         assert scan(world, new)
