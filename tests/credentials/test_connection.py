@@ -76,8 +76,8 @@ def answering(*replies: bytes) -> tuple[str, socket.socket]:
 
 
 def test_a_redis_that_is_there(patient: None, redis_url: str) -> None:
-    with guard():
-        assert connect(redis_url).ping()
+    with guard(), contextlib.closing(connect(redis_url)) as database:
+        assert database.ping()
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "unix:///nowhere/redis.sock"])
