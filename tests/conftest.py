@@ -20,7 +20,7 @@ from credentials.connection import connect
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("tests", settings.get_profile("search"), derandomize=True)
 settings.load_profile("tests")
-expect.set_options(timeout=30_000)  # milliseconds; an end, not a wait, on a machine that does more
+expect.set_options(timeout=90_000)  # milliseconds; an end, not a wait, on a machine that does more
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

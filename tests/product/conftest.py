@@ -12,6 +12,7 @@ from tests.product.actors import HotelSoftware, Product, running
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     with running(tmp_path_factory.mktemp("product"), LIVENESS="unsafe-none") as product:
+        product.spare_the_disk()
         yield product
 
 

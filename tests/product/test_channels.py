@@ -54,6 +54,7 @@ Place = tuple[Product, HotelSoftware]
 @contextlib.contextmanager
 def _place(folder: Path, **settings: str) -> Iterator[Place]:
     with running(folder, LIVENESS="unsafe-none", **settings) as product:
+        product.spare_the_disk()
         yield product, HotelSoftware.registered(product, HOTEL, "hotel", "internet_cafe")
 
 

@@ -21,6 +21,7 @@ from werkzeug.serving import make_server
 from bot.assist import Assist
 from bot.conversations import BusyError
 from bot.figures import ways
+from credentials import connection
 from credentials.cases import Kind
 from credentials.model import Actor, Holder
 from credentials.services import Services
@@ -51,7 +52,8 @@ SHOTS = os.environ.get("SHOTS", "")
 
 
 @pytest.fixture
-def world(database: redis.Redis, redis_url: str) -> World:
+def world(database: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(connection, "ANSWER_SECONDS", 30.0)  # a Redis may get no turn for a second
     return make_world(database, redis_url)
 
 

@@ -21,6 +21,12 @@ from commands.player.product import free_port
 from tests.product.actors import ROOT
 
 
+@pytest.fixture(autouse=True)
+def any_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy disk would hold up the answers."""
+    monkeypatch.setattr(stage, "APPENDFSYNC", "no")
+
+
 def test_every_request_that_was_taken_is_answered() -> None:
     with stage.stage() as scene:
         holders = scene.holders(60)

@@ -43,6 +43,7 @@ GREEN_MS = 600
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     with running(tmp_path_factory.mktemp("enrol")) as product:
+        product.spare_the_disk()
         yield product
 
 

@@ -39,6 +39,8 @@ FAULTS = (
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     with staged(opened_services, "", 0, compare=True) as stage:
+        assert stage.services is not None
+        stage.services.redis.config_set("appendfsync", "no")  # a busy disk would hold up answers
         yield stage
 
 
