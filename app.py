@@ -271,6 +271,7 @@ def _console_places(parts: Parts, condition: Condition) -> Iterator[Register]:
         parts.outbox,
         limits=services.limits,
         ask_again=parts.talk.ask_again,
+        withdraw=parts.talk.withdraw,
     )
     yield console_people.register(services, assist, BusyError, name_of)
     yield reviews.register(services)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bot.conversations import Conversations
 from bot.engine import Conversation
+from bot.holding import Leaving
 from bot.outbox import Delivery, Outbox
 from bot.transcripts import OPERATOR, About, Entry, Note, Transcripts, given_of
 from credentials.errors import CredentialError
@@ -69,6 +70,8 @@ class Assist:
         outbox: what is sent.
         limits: attempts that are counted.
         ask_again: asks a person's pending question.
+        withdraw: ends the review that a conversation, as it was and as it will be, waits for no
+            more.
         clock: seconds since 1970.
     """
 
@@ -81,6 +84,7 @@ class Assist:
         *,
         limits: Limits,
         ask_again: Callable[[Holder], None],
+        withdraw: Callable[[Conversation, Conversation], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._dialog = dialog
@@ -89,6 +93,7 @@ class Assist:
         self._outbox = outbox
         self._limits = limits
         self._ask_again = ask_again
+        self._withdraw = withdraw
         self._clock = clock
 
     def person(self, holder: Holder) -> Person:
@@ -135,8 +140,8 @@ class Assist:
         conversation = self._conversations.look(holder)
         if conversation.helper != operator or now >= conversation.helped_until:
             raise AssistError("not_helping")
-        self._outbox.put(holder, [Say(said)], f"operator:{secrets.token_hex(8)}")
         known = given_of(conversation)
+        self._outbox.put(holder, [Say(said)], f"operator:{secrets.token_hex(8)}", known)
         entry = Entry(now, OPERATOR, "text", said, conversation.step, operator, **known)
         self._transcripts.add(holder, [entry])
         self._conversations.change(holder, helped_until=now + HELP_SECONDS)
@@ -147,14 +152,19 @@ class Assist:
         Raises:
             AssistError: bad_step.
         """
-        conversation = self._conversations.look(holder)
-        if step not in self._back_to(conversation):
-            raise AssistError("bad_step", step=step[:40])
-        # Only what was answered before that question: whatever a work found later is found anew.
-        given = {name: conversation.given[name] for name in RETURNS.get(step, ())}
-        self._conversations.change(
-            holder, step=step, aside="", job="", attempts=0, since=self._clock(), given=given
-        )
+        taken = self._conversations.take(holder)
+        with Leaving(self._conversations, taken) as leaving:
+            before = taken.conversation
+            if step not in self._back_to(before):
+                raise AssistError("bad_step", step=step[:40])
+            # Only what was answered before that question: what a work found later is found anew.
+            given = {name: before.given[name] for name in RETURNS.get(step, ())}
+            after = dataclasses.replace(
+                before, step=step, aside="", job="", attempts=0, since=self._clock(), given=given
+            )
+            self._withdraw(before, after)
+            self._conversations.keep(taken, after)
+            leaving.done = True
         self._ask_again(holder)
 
     def another_attempt(self, holder: Holder) -> None:

@@ -211,7 +211,7 @@ class Talk:
         with Leaving(self._conversations, taken) as leaving:
             if turn.kind is Kind.UNFOLLOW:
                 self._outbox.forget(turn.holder)
-                self._withdraw(taken.conversation, Conversation(turn.holder))
+                self.withdraw(taken.conversation, Conversation(turn.holder))
                 self._services.waiting.forget(turn.holder)
                 self.transcripts.forget(turn.holder)
                 self._conversations.erase(taken)
@@ -274,7 +274,7 @@ class Talk:
 
     def _keep(self, taken: Taken, move: Move, told: Sequence[Entry], **more: Any) -> None:
         """Keep where a move led, with what operators are shown of it."""
-        self._withdraw(taken.conversation, move.conversation)
+        self.withdraw(taken.conversation, move.conversation)
         said = [line.key for line in move.lines]
         holder = move.conversation.holder
         if ERASED in said:
@@ -286,7 +286,7 @@ class Talk:
         beside = self.transcripts.beside(holder, told)
         self._conversations.keep(taken, conversation, said=said, beside=beside, **more)
 
-    def _withdraw(self, before: Conversation, after: Conversation) -> None:
+    def withdraw(self, before: Conversation, after: Conversation) -> None:
         """End the review that a conversation does not wait for any more, and what is kept for it.
 
         One that was decided is left alone: that is how most end.

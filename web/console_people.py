@@ -175,17 +175,20 @@ def _register_actions(
         require(services, Role.REVIEWER, action, about)
         why = reason()
         if action in NEED_REASON and not why:
-            return _page(services, people, name_of, whose, error="reason", status=422)
-        detail = _detail(people, whose, action)
-        services.audit.note(f"person_{action}", actor(), about, reason=why, **detail)
+            return _page(services, people, name_of, whose, failed=action, error="reason")
+        # Whoever wrote while nobody, or nobody any more, had the talk takes it over with the words.
+        first = ("take_over",) if action == "send" and request.form.get("take_over") else ()
         try:
-            acts[action]()
+            for each in (*first, action):
+                detail = _detail(people, whose, each)
+                services.audit.note(f"person_{each}", actor(), about, reason=why, **detail)
+                acts[each]()
         except busy:
-            return _page(services, people, name_of, whose, error="busy", status=409)
+            return _page(services, people, name_of, whose, failed=action, error="busy", status=409)
         except CredentialError as error:
             if error.code == "unavailable":
                 raise
-            return _page(services, people, name_of, whose, error=error.code, status=422)
+            return _page(services, people, name_of, whose, failed=action, error=error.code)
         return redirect(f"/console/holders/{whose.channel}/{whose.openid}", 303)
 
 
@@ -222,9 +225,11 @@ def _page(
     name_of: Callable[[str], str],
     whose: Holder,
     *,
+    failed: str = "",
     error: str = "",
-    status: int = 200,
+    status: int = 0,
 ) -> BaseResponse:
+    """The page; after an action that failed, with what was written for it."""
     person = people.person(whose)
     card = services.cards.of(whose)
     history = services.cards.history(card.credential_id, HISTORY_ROWS) if card else []
@@ -233,7 +238,7 @@ def _page(
     return listed(
         "console_person.html",
         "live",
-        status=status,
+        status=status or (422 if error else 200),
         holder=whose,
         person=person,
         talk=person.conversation,
@@ -248,6 +253,7 @@ def _page(
         helping=_helping(person),
         own=sign_in.name(),
         error=error,
+        written={failed: request.form} if failed else {},
     )
 
 

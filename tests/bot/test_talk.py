@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
+from bot.assist import Assist, AssistError
 from bot.conversations import ANSWER_SECONDS, BusyError
 from bot.talk import Talk
 from credentials.model import Actor, Status
@@ -337,6 +338,30 @@ class TestFace:
         assert asked.hears() == ""
         assert "已取消" in told[0]
         assert world.services.cards.of(asked.holder) is None
+
+    @pytest.mark.parametrize("step", ["home", "name"])
+    def test_whoever_is_moved_back_by_an_operator_has_the_review_withdrawn(
+        self, world: World, asked: Phone, step: str
+    ) -> None:
+        assist = Assist(
+            DIALOG,
+            world.conversations,
+            world.talk.transcripts,
+            world.outbox,
+            limits=world.services.limits,
+            ask_again=world.talk.ask_again,
+            withdraw=world.talk.withdraw,
+        )
+        asked.send_photo(doubtful())
+        assert "人工核对" in asked.hears()
+        (case,) = world.services.reviews.waiting()
+        with pytest.raises(AssistError):
+            assist.move(asked.holder, "id_number_of_another")
+        assert [each.review_id for each in world.services.reviews.waiting()] == [case.review_id]
+        assist.move(asked.holder, step)
+        assert world.services.reviews.waiting() == []
+        assert not world.database.keys("{t:*}")
+        assert asked.step() == step
 
     def test_nobody_leaves_between_the_question_and_the_card(
         self, world: World, asked: Phone

@@ -72,6 +72,7 @@ def app(world: World) -> Flask:
         world.outbox,
         limits=services.limits,
         ask_again=world.talk.ask_again,
+        withdraw=world.talk.withdraw,
         clock=world.clock,
     )
     name_of = console.step_names(services)

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from bot.assist import Assist
 from bot.conversations import BusyError, Conversations
+from bot.engine import Conversation
 from bot.figures import Figures, ways
 from bot.outbox import Outbox
 from bot.transcripts import Transcripts
@@ -72,6 +73,7 @@ class Office:
             authority=EmbeddedRegistry(database, sealer, BlindIndex(database, sealer)),
         )
         self.asked_again: list[Holder] = []
+        self.withdrawn: list[tuple[Conversation, Conversation]] = []
         figures = Figures(database, steps=DIALOG.steps)
         self.conversations = Conversations(database, sealer, figures=figures)
         settings = Settings(_env_file=None, profile="production", public_url=address)  # type: ignore[call-arg]
@@ -111,6 +113,7 @@ class Office:
             self.outbox,
             limits=self.services.limits,
             ask_again=self.asked_again.append,
+            withdraw=lambda before, after: self.withdrawn.append((before, after)),
         )
         yield console_people.register(self.services, assist, BusyError, name_of)
         figures = self.conversations.figures

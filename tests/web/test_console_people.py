@@ -148,8 +148,42 @@ class TestHelping:
         assert helper_of(office) == "rosa"
 
     def test_writing_takes_taking_over_first(self, office: Office, helper: Person) -> None:
-        assert helper.fill(f"{PAGE}/send", PAGE, text="hello").status_code == 422
+        answer = helper.fill(f"{PAGE}/send", PAGE, text="hello")
+        assert answer.status_code == 422
         assert office.outbox.delivery(HOLDER).waiting == 0
+        assert ">hello</textarea>" in answer.text
+        assert "Take over and send" in answer.text
+        again = helper.fill(f"{PAGE}/send", PAGE, text="hello", take_over="1")
+        assert again.status_code == 303
+        assert helper_of(office) == "rosa"
+        assert office.outbox.delivery(HOLDER).waiting == 1
+        assert office.audited()[:2] == ["person_send", "person_take_over"]
+
+    def test_nobody_is_taken_from_another_by_writing(self, office: Office, helper: Person) -> None:
+        helper.fill(f"{PAGE}/take_over", PAGE)
+        other = office.operator("admin", "adam").sign_in()
+        answer = other.fill(f"{PAGE}/send", PAGE, text="<b>hi", take_over="1")
+        assert (answer.status_code, helper_of(office)) == (422, "rosa")
+        assert ">&lt;b&gt;hi</textarea>" in answer.text
+        assert office.outbox.delivery(HOLDER).waiting == 0
+
+    @pytest.mark.parametrize("action", ["send", "note", "label", "move", "attempt"])
+    def test_while_the_person_writes_nothing_is_lost(
+        self, office: Office, helper: Person, action: str
+    ) -> None:
+        helper.fill(f"{PAGE}/take_over", PAGE)
+        fields = {
+            "send": {"text": "words of mine"},
+            "note": {"text": "words of mine" * 60},
+            "label": {"labels": "words of mine" * 3},
+            "move": {"step": "name", "reason": "words of mine"},
+            "attempt": {"reason": "words of mine"},
+        }[action]
+        taken = office.conversations.take(HOLDER)
+        answer = helper.fill(f"{PAGE}/{action}", PAGE, **fields)
+        office.conversations.leave(taken)
+        assert answer.status_code == (422 if action in ("note", "label") else 409)
+        assert answer.text.count("words of mine") >= 1
 
     def test_moved_back_with_a_reason(self, office: Office, helper: Person) -> None:
         assert helper.fill(f"{PAGE}/move", PAGE, step="name").status_code == 422
@@ -157,6 +191,8 @@ class TestHelping:
         assert answer.status_code == 303
         conversation = office.conversations.look(HOLDER)
         assert (conversation.step, conversation.given) == ("name", {"consents": []})
+        ((before, after),) = office.withdrawn
+        assert (before.step, after.step) == ("id_number", "name")
 
     @pytest.mark.parametrize(
         "step", ["face", "match_photo", "gesture", "move_offer", "", "nowhere"]
