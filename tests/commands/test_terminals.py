@@ -102,7 +102,8 @@ class Played:
 
 
 @pytest.fixture
-def played(shell: Shell, tmp_path: Path) -> Iterator[Played]:
+def played(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Played]:
+    monkeypatch.setattr("simulator.terminal.TIMEOUT", 60.0)  # an end, on a machine that does more
     app = Flask("card")
     settings = Settings(_env_file=None, profile="production")  # type: ignore[call-arg]
     pages.install(app, shell.services, settings)
