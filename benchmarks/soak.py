@@ -44,6 +44,7 @@ TRIED_SECONDS = 5.0  # how long it is driven to find what it can do
 DRAINED_SECONDS = 300.0
 LOOK_SECONDS = 0.1  # between two looks at what still waits: it is not part of the load
 SHARE = 0.5
+SETTLING = 3.0  # descriptors times minutes: a connection made late tilts the line of a short run
 BYTES_PER_REQUEST = 1500  # a scan's log entry and a day's record of it; a new person's talk
 
 
@@ -190,7 +191,9 @@ def judge(samples: Sequence[Sample]) -> list[Verdict]:
     return [
         Verdict("MB the web processes grow by", grows(lambda s: s.web_mb), max(5.0, 10 * hours)),
         Verdict("MB the worker grows by", grows(lambda s: s.worker_mb), max(5.0, 10 * hours)),
-        Verdict("descriptors they grow by", grows(lambda s: s.descriptors), 3),
+        Verdict(
+            "descriptors they grow by", grows(lambda s: s.descriptors), 3 + SETTLING / minutes,
+        ),
         Verdict(
             "receipts and jobs that wait grow by", grows(lambda s: s.waiting),
             max(100.0, 0.01 * scans),

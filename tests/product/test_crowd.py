@@ -31,6 +31,7 @@ from settings import Settings
 from tests.bot.talking import World, make_world
 from tests.credentials.issuer import CONSENTS, person
 from tests.product.crowd import play
+from tests.serving import whole
 from tests.web.office import PASSWORD, Person
 from web import (
     console,
@@ -146,7 +147,7 @@ def test_the_figures_are_the_crowds_own(world: World, app: Flask) -> None:
 
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, whole(app), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

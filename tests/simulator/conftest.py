@@ -14,6 +14,7 @@ from simulator.config import Config
 from simulator.phone import Phone
 from simulator.platform.core import Platform
 from simulator.server import create_simulator
+from tests.serving import whole
 from tests.simulator.account import AES_KEY, APP_ID, SECRET, TOKEN, Account
 
 START = 1_514_164_271.0  # 25 December 2017
@@ -65,7 +66,7 @@ class Running:
         self._server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.platform = Platform(dataclasses.replace(config, base=self.url), clock)
-        self._server.app = create_simulator(self.platform.config, self.platform)
+        self._server.app = whole(create_simulator(self.platform.config, self.platform))
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
         )

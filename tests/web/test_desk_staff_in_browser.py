@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route
 from werkzeug.serving import make_server
 
+from tests.serving import whole
 from tests.web.office import PASSWORD, Office, Phone, Software
 from tests.web.test_in_browser import address, open_desk, page, scan, shows, sign_in
 
@@ -184,7 +185,7 @@ def served(database: redis.Redis) -> Iterator[tuple[Office, str]]:
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
     place = f"http://localhost:{server.server_port}"
     office = Office(database, address=place)
-    server.app = office.app
+    server.app = whole(office.app)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

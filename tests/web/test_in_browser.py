@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 from werkzeug.serving import make_server
 
 from credentials import offline, verification
+from tests.serving import whole
 from tests.web.office import PASSWORD, Office, Phone, Software
 
 pytestmark = pytest.mark.browser
@@ -28,7 +29,7 @@ def address(office: Office, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where the office's server listens, which takes codes that are older than a busy browser."""
     for place in (verification, offline):
         monkeypatch.setattr(place, "LIFE_SECONDS", CODE_SECONDS)
-    server = make_server("127.0.0.1", 0, office.app, threaded=True)
+    server = make_server("127.0.0.1", 0, whole(office.app), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -26,6 +26,7 @@ from werkzeug.wrappers import Response
 
 from credentials.model import Actor, Holder, State
 from credentials.services import Services
+from tests.serving import whole
 from tests.web.card.phone import Desk, Phone, Platform
 from web.camera import QR_ALONE
 
@@ -65,7 +66,7 @@ def address(app: Flask, platform: Platform) -> Iterator[str]:
         query = urlencode({"code": platform.code_for("oLin"), "state": request.args["state"]})
         return redirect(f"/card/back?{query}")
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, whole(app), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
