@@ -192,7 +192,8 @@ def judge(samples: Sequence[Sample]) -> list[Verdict]:
         Verdict("MB the web processes grow by", grows(lambda s: s.web_mb), max(5.0, 10 * hours)),
         Verdict("MB the worker grows by", grows(lambda s: s.worker_mb), max(5.0, 10 * hours)),
         Verdict(
-            "descriptors they grow by", grows(lambda s: s.descriptors), 3 + SETTLING / minutes,
+            "descriptors they grow by", grows(lambda s: s.descriptors),
+            3 + SETTLING / max(minutes, 0.1),
         ),
         Verdict(
             "receipts and jobs that wait grow by", grows(lambda s: s.waiting),
