@@ -5,7 +5,9 @@ the face is right, when pictures look like prints or screens, and when the face 
 another card. It waits with its pictures, sealed; both are erased with the decision, at the
 deadline when nobody decided, or when the person goes on to something else. Who decides against
 the machine needs a second reviewer, another person, for it (four eyes). The conversation waits,
-hears the decision, and issues the card itself: whoever cancels meanwhile gets none.
+hears the decision, and issues the card itself: whoever cancels meanwhile gets none. Whom to tell
+is kept, sealed, until they were told: a case is struck off the waiting last, and what a killed
+process or a lost broker left undone is done within two minutes (`tend`).
 
 | key | holds | lives |
 |---|---|---|
@@ -15,7 +17,8 @@ hears the decision, and issues the card itself: whoever cancels meanwhile gets n
 | `{reviews}:waiting`, `{reviews}:decided` | sorted sets: ids by time | decided: the last 500 |
 
 Fields: k kind, s state, t opened, e deadline, q approvals needed, d sealed facts (erased with the
-end), m the machine's figures; a first approver and ar why; b who decided, br why, at when.
+end), h sealed account (erased once it is told), m the machine's figures; a first approver and ar
+why; b who decided, br why, at when.
 """
 
 from __future__ import annotations
@@ -28,10 +31,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import redis
+import structlog
 
 from credentials.audit import Audit
 from credentials.connection import guard
-from credentials.errors import CredentialError
+from credentials.errors import CredentialError, UnavailableError
 from credentials.hashes import read, read_many, script
 from credentials.model import Actor, Holder
 from credentials.sealing import BlindIndex, Sealer
@@ -42,6 +46,7 @@ FORGOTTEN_SECONDS = 30 * 24 * 3600
 DECIDED_KEPT = 500
 WAITING, DECIDED = "{reviews}:waiting", "{reviews}:decided"
 ENDED = frozenset({"approved", "rejected", "expired", "withdrawn"})
+log = structlog.get_logger("credentials.reviews")
 
 
 class ReviewKind(enum.StrEnum):
@@ -180,6 +185,7 @@ class Reviews:
             "t": f"{now:.3f}",
             "q": "2" if case.against else "1",
             "d": self._sealer.seal_json(key, facts),
+            "h": self._sealer.seal_json(key, facts["holder"]),
             "m": json.dumps(dict(case.figures)),
         }
         images = {
@@ -293,20 +299,19 @@ class Reviews:
         return known if self._settle(known, "withdrawn", "", "") == "withdrawn" else None
 
     def tend(self) -> None:
-        """End the cases whose deadline has passed, and tell those who wait for them."""
+        """End the cases whose deadline has passed, and tell those who were not told yet."""
         with guard():
-            overdue = cast(
-                "list[bytes]",
-                self._redis.zrangebyscore(WAITING, 0, self._clock() - DEADLINE_SECONDS),
-            )
-        for raw in overdue:
+            ids = cast("list[bytes]", self._redis.zrange(WAITING, 0, -1))
+        for raw in ids:
             known = self.get(raw.decode())
-            if known is None or known.state is not ReviewState.WAITING:
+            if known is None:
                 with guard():
                     self._redis.zrem(WAITING, raw)
-                continue
-            self._audit.note("review_expired", Actor("system"), known.review_id)
-            self._settle(known, "expired", "", "deadline")
+            elif known.state is not ReviewState.WAITING:
+                self._end(known.review_id, known.decided_at)
+            elif self._clock() >= known.deadline:
+                self._audit.note("review_expired", Actor("system"), known.review_id)
+                self._settle(known, "expired", "", "deadline")
 
     def _settle(self, known: Review, verdict: str, who: str, why: str) -> str:
         key, now = _key(known.review_id), self._clock()
@@ -314,14 +319,27 @@ class Reviews:
             answer = self._decide(
                 keys=[key, f"{key}:images"], args=[verdict, who, why, f"{now:.3f}"]
             )
-            outcome = cast("bytes", answer).decode()
-            if outcome in ENDED:
-                self._redis.zadd(DECIDED, {known.review_id: now})
-                self._redis.zremrangebyrank(DECIDED, 0, -DECIDED_KEPT - 1)
-                self._redis.zrem(WAITING, known.review_id)
-        if outcome in ENDED - {"withdrawn"} and known.facts is not None:
-            self._told(known.facts.holder)
+        outcome = cast("bytes", answer).decode()
+        if outcome in ENDED:
+            self._end(known.review_id, now)
         return outcome
+
+    def _end(self, review_id: str, at: float) -> None:
+        """List a case that has ended as decided, tell who waits for it, and only then strike it."""
+        key = _key(review_id)
+        with guard():
+            self._redis.zadd(DECIDED, {review_id: at})
+            self._redis.zremrangebyrank(DECIDED, 0, -DECIDED_KEPT - 1)
+            sealed = cast("bytes | None", self._redis.hget(key, "h"))
+        if sealed is not None:
+            try:
+                self._told(Holder(**self._sealer.unseal_json(key, sealed)))
+            except UnavailableError:  # the decision holds all the same
+                log.warning("review not told yet", review=review_id)
+                return
+        with guard():
+            self._redis.hdel(key, "h")
+            self._redis.zrem(WAITING, review_id)
 
     def _list(self, review_id: str, since: float) -> None:
         self._redis.zadd(WAITING, {review_id: since}, nx=True)
@@ -336,7 +354,7 @@ class Reviews:
         ]
 
     def _review(self, review_id: str, fields: Mapping[bytes, bytes]) -> Review:
-        told = {name.decode(): value for name, value in fields.items() if name != b"d"}
+        told = {name.decode(): value for name, value in fields.items() if name not in {b"d", b"h"}}
         text = {name: value.decode() for name, value in told.items()}
         return Review(
             review_id=review_id,

@@ -1,4 +1,4 @@
--- End a case, once: what was sealed of the person goes with the decision.
+-- End a case, once: what was sealed of the person goes with the decision, but for whom to tell.
 -- KEYS[1] {review:<id>}  KEYS[2] {review:<id>}:images
 -- ARGV[1] approved, rejected, expired or withdrawn  ARGV[2] who  ARGV[3] why  ARGV[4] now, seconds since 1970
 -- Gives the state it is in now: approved, rejected, expired, withdrawn; or first (another reviewer has to
@@ -29,5 +29,8 @@ if ARGV[1] == 'approved' and redis.call('HGET', KEYS[1], 'q') == '2' then
 end
 redis.call('HSET', KEYS[1], 's', ARGV[1], 'b', ARGV[2], 'br', ARGV[3], 'at', ARGV[4])
 redis.call('HDEL', KEYS[1], 'd')
+if ARGV[1] == 'withdrawn' then
+  redis.call('HDEL', KEYS[1], 'h')
+end
 redis.call('DEL', KEYS[2])
 return ARGV[1]

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from credentials.audit import Audit
+from credentials.errors import UnavailableError
 from credentials.keyring import Keyring
 from credentials.model import Actor, Holder
 from credentials.resealing import Resealing
@@ -37,6 +38,7 @@ class Bench:
     database: redis.Redis
     told: list[Holder]
     later_s: float = 0.0
+    trouble: BaseException | None = None
 
     def __post_init__(self) -> None:
         sealer = Sealer(ring())
@@ -47,9 +49,14 @@ class Bench:
             sealer,
             BlindIndex(self.database, sealer),
             self.audit,
-            told=self.told.append,
+            told=self.tell,
             clock=lambda: time.time() + self.later_s,
         )
+
+    def tell(self, holder: Holder) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+        self.told.append(holder)
 
     def open(self, *, against: bool = False, name: str = "m1") -> str:
         case = Case(ReviewKind.DOUBTFUL, FACTS, {"distance": "0.510"}, PICTURES, against)
@@ -161,6 +168,36 @@ def test_the_deadline_ends_it(bench: Bench) -> None:
     assert bench.told == [HOLDER]
 
 
+def test_whoever_is_not_told_is_told_later(bench: Bench) -> None:
+    review_id = bench.open()
+    bench.trouble = UnavailableError(what="jobs", why="gone")
+    decided = bench.reviews.decide(review_id, ANNA, "the same", approve=True)
+    assert decided.state is ReviewState.APPROVED  # the reviewer is not asked to do it again
+    bench.reviews.tend()
+    assert (bench.told, bench.reviews.waiting()) == ([], [])
+    bench.trouble = None
+    bench.reviews.tend()
+    assert bench.told == [HOLDER]
+    bench.reviews.tend()
+    assert bench.told == [HOLDER]
+    assert b"h" not in bench.database.hgetall(f"{{review:{review_id}}}")
+    assert bench.reviews.figures()[0] == 0
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_a_process_killed_behind_the_decision(bench: Bench, approve: bool) -> None:
+    review_id = bench.open()
+    bench.trouble = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        bench.reviews.decide(review_id, ANNA, "looked", approve=approve)
+    bench.database.delete("{reviews}:decided")  # or a little earlier
+    bench.trouble = None
+    bench.reviews.tend()
+    assert bench.told == [HOLDER]
+    assert [each.review_id for each in bench.reviews.decided()] == [review_id]
+    assert bench.reviews.figures()[0] == 0
+
+
 def test_whoever_does_not_wait_has_it_erased(bench: Bench) -> None:
     review_id = bench.open(against=True)
     bench.reviews.decide(review_id, ANNA, "twins", approve=True)
@@ -168,7 +205,7 @@ def test_whoever_does_not_wait_has_it_erased(bench: Bench) -> None:
     assert withdrawn is not None
     assert withdrawn.facts == FACTS
     assert bench.reviews.picture(review_id, "portrait") is None
-    assert b"d" not in bench.database.hgetall(f"{{review:{review_id}}}")
+    assert not {b"d", b"h"} & set(bench.database.hgetall(f"{{review:{review_id}}}"))
     assert code_of(bench, review_id, BELA) == "withdrawn"
     assert bench.told == []
     assert (bench.reviews.waiting(), bench.reviews.figures()[0]) == ([], 0)
