@@ -23,6 +23,7 @@ REFUSE = frozenset(
     {"不同意", "拒绝", "deny", "disagree", "i disagree", "refuse", "no", "tidak setuju", "tidak"}
 )
 OWN = frozenset({"同意", "agree", "拒绝", "deny"})  # elsewhere these answer a verifier
+CARD_READ = ("name", "id_number", "card_face")  # what a photo of the ID card gives
 LANGUAGES = {
     "1": "zh_CN", "中文": "zh_CN", "汉语": "zh_CN", "chinese": "zh_CN", "zh": "zh_CN",
     "2": "en", "英文": "en", "英语": "en", "english": "en", "en": "en",
@@ -136,6 +137,20 @@ def yes_or_no(turn: Turn, given: Given) -> Outcome:
     if answer in YES:
         return Outcome("yes")
     return Outcome("no" if answer in NO else "unclear")
+
+
+@outcomes("yes", "no", "unclear")
+def confirms_card(turn: Turn, given: Given) -> Outcome:
+    """Whether what was read of the ID card is right; what was only shown is forgotten either way.
+
+    After a no nothing of that card counts: it may be somebody else's, and its portrait must not
+    speak against whoever types their name now.
+    """
+    outcome = yes_or_no(turn, given)
+    if outcome.name == "unclear":
+        return outcome
+    wrong = CARD_READ if outcome.name == "no" else ()
+    return Outcome(outcome.name, dict.fromkeys(("shown", *wrong)))
 
 
 @outcomes("chosen", "unclear")

@@ -108,7 +108,7 @@ DIALOG: Final = Dialog(
         "confirm_card": Ask(
             says="chat.confirm_card",
             position="3/4",
-            takes=answers.yes_or_no,
+            takes=answers.confirms_card,
             answers=YES_NO,
             leads={
                 "yes": "registry",

@@ -178,6 +178,20 @@ class TestCardPhoto:
         assert "【2/4】" in asked.say("否")
         assert "【3/4】" in asked.say("张小明")
 
+    def test_nothing_of_a_card_that_was_not_right_is_kept(
+        self, asked: Phone, world: World, person: Person
+    ) -> None:
+        """A family's cards lie on one table: the wrong one speaks against nobody."""
+        other = world.register(sequence=3, name="林若溪", face=GRACE)
+        asked.send_photo(self.photo(other, face=GRACE))
+        assert "林若溪" in asked.hears()
+        assert "card_face" in world.conversations.look(asked.holder).given
+        asked.say("否")
+        assert set(world.conversations.look(asked.holder).given) == {"consents"}
+        asked.say(person.name)
+        asked.say(person.id_number)
+        assert "身份核实通过" in asked.hears()
+
     def test_the_back_is_told_apart(self, asked: Phone, person: Person) -> None:
         asked.send_photo(self.photo(person, back=True))
         assert "背面" in asked.hears()
