@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 AUDIT_ROWS = 100
 EXPORT_ROWS = 10_000
+NOT_TO_ONESELF = frozenset({"role", "reset", "disable", "second"})
+"""What an open session alone must not change: how its owner signs in, and what they may."""
 
 
 def register(routes: Blueprint, services: Services, sessions: Sessions, factors: Factors) -> None:
@@ -41,24 +43,29 @@ def register(routes: Blueprint, services: Services, sessions: Sessions, factors:
     def operator_add() -> BaseResponse:
         """Add an operator; the one-time password is shown once."""
         require(services, Role.ADMIN, "operator_add")
-        name = request.form.get("username", "")[:64]
+        name, role = request.form.get("username", "")[:64], request.form.get("role", "")
         why = reason()
         if not why:
             return _page(services, sessions, factors, error="reason", status=422)
         try:
-            services.audit.note("operator_added", actor(), name.strip()[:64] or "-", reason=why)
-            password = services.operators.add(name, role=request.form.get("role", ""))
+            whose = services.operators.free(name)
+            _check_role(role)
+            services.audit.note("operator_added", actor(), whose, reason=why)
+            password = services.operators.add(whose, role=role)
         except AccountError as error:
             return _page(services, sessions, factors, error=error.code, status=422)
-        return _page(services, sessions, factors, password=password, whose=name.strip())
+        return _page(services, sessions, factors, password=password, whose=whose)
 
     @routes.post("/team/<username>/<action>")
     def operator_act(username: str, action: str) -> BaseResponse:
         """Change one operator's account."""
-        own = username == sign_in.name() and action in {"sessions", "session"}
-        if not own:
-            require(services, Role.ADMIN, f"operator_{action}", username[:64])
-        return _act(services, sessions, factors, username, action)
+        known = services.operators.get(username)  # however the address writes the name
+        whose = known.username if known else username[:64]
+        if whose != sign_in.name() or action not in {"sessions", "session"}:
+            require(services, Role.ADMIN, f"operator_{action[:20]}", whose)
+        if known is None:
+            raise NotFound
+        return _act(services, sessions, factors, whose, action)
 
     @routes.get("/audit.csv")
     def audit_file() -> BaseResponse:
@@ -76,8 +83,6 @@ def _act(
     services: Services, sessions: Sessions, factors: Factors, username: str, action: str
 ) -> BaseResponse:
     operators = services.operators
-    if operators.get(username) is None:
-        raise NotFound
     form, shown_password = request.form, ""
     acts: Mapping[str, Callable[[], object]] = {
         "role": lambda: operators.assign(username, role=form.get("role", "")),
@@ -93,11 +98,13 @@ def _act(
     why = reason()
     if not why and action not in {"sessions", "session"}:
         return _page(services, sessions, factors, error="reason", status=422)
-    if username == sign_in.name() and action in {"role", "disable", "second"}:
+    if username == sign_in.name() and action in NOT_TO_ONESELF:
         return _page(services, sessions, factors, error="own", status=422)
     detail = {"role": form.get("role", "")[:20]} if action == "role" else {}
-    services.audit.note(f"operator_{action}", actor(), username, reason=why, **detail)
     try:
+        if action == "role":
+            _check_role(form.get("role", ""))
+        services.audit.note(f"operator_{action}", actor(), username, reason=why, **detail)
         found = acts[action]()
     except AccountError as error:
         return _page(services, sessions, factors, error=error.code, status=422)
@@ -105,6 +112,12 @@ def _act(
         shown_password = str(found)
         return _page(services, sessions, factors, password=shown_password, whose=username)
     return redirect("/console/team", 303)
+
+
+def _check_role(role: str) -> None:
+    """Refuse what is no role before the audit says that somebody was given it."""
+    if role not in set(Role):
+        raise AccountError("bad_role", role=role[:20], roles=", ".join(Role))
 
 
 def _page(

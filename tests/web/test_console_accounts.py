@@ -149,8 +149,11 @@ class TestAccounts:
             {"username": "nora", "role": "viewer", "reason": ""},
         ],
     )
-    def test_what_is_no_account(self, admin: Person, fields: dict[str, str]) -> None:
+    def test_what_is_no_account(
+        self, office: Office, admin: Person, fields: dict[str, str]
+    ) -> None:
         assert admin.fill("/console/team", **fields).status_code == 422
+        assert "operator_added" not in office.audited()
 
     @pytest.mark.usefixtures("admin")
     @pytest.mark.parametrize("action", ["role", "reset", "second", "disable", "explode"])
@@ -161,10 +164,29 @@ class TestAccounts:
         assert office.audited()[0] == "action_refused"
         assert office.services.operators.get("adam").role == "admin"  # type: ignore[union-attr]
 
-    @pytest.mark.parametrize("action", ["role", "disable", "second"])
-    def test_not_to_oneself(self, admin: Person, action: str) -> None:
-        path = f"/console/team/adam/{action}"
+    @pytest.mark.parametrize("action", ["role", "reset", "disable", "second"])
+    @pytest.mark.parametrize("name", ["adam", "Adam", "ＡＤＡＭ", "%20adam"])
+    def test_not_to_oneself(self, office: Office, admin: Person, name: str, action: str) -> None:
+        path = f"/console/team/{name}/{action}"
         assert admin.fill(path, "/console/team", role="viewer", reason=WHY).status_code == 422
+        assert f"operator_{action}" not in office.audited()
+        assert admin.see("/console").status_code == 200
+
+    def test_a_role_that_is_none(self, office: Office, admin: Person, viewer: Person) -> None:
+        path = "/console/team/vera/role"
+        assert admin.fill(path, "/console/team", role="king", reason=WHY).status_code == 422
+        assert "operator_role" not in office.audited()
+        assert viewer.see("/console").status_code == 200
+
+    def test_one_session_by_another_way_of_writing_the_name(
+        self, admin: Person, viewer: Person
+    ) -> None:
+        page = viewer.see("/console/team").text
+        (mine,) = re.findall(r'vera/session".*?name="session" value="(\w+)"', page, re.S)
+        path = "/console/team/VERA/session"
+        assert viewer.fill(path, "/console/team", session=mine).status_code == 303
+        assert viewer.see("/console").status_code == 303
+        assert admin.see("/console").status_code == 200
 
     def test_a_role_ends_the_sessions(self, admin: Person, viewer: Person) -> None:
         admin.fill("/console/team/vera/role", "/console/team", role="reviewer", reason=WHY)
