@@ -469,6 +469,7 @@ DIALOG: Final = Dialog(
                 "wrong_name": to("new_name", "life.new_name.mismatch"),
                 "ended": done("life.refresh.ended"),
                 "none": done("life.refresh.none"),
+                "too_often": done("life.refresh.too_often"),
                 "unavailable": done("life.refresh.unavailable"),
             },
         ),

@@ -70,24 +70,26 @@ def begin_refresh(task: Task) -> Outcome:
     card = task.services.cards.of(task.holder)
     if card is None or card.status not in LIVING:
         return Outcome("none")
-    allowance = task.services.limits.attempt(
-        "refresh", task.holder.tag, ASKED_A_DAY, DAY_SECONDS, HOUR_SECONDS
-    )
-    if not allowance.allowed:
-        return Outcome("too_often", values={"minutes": allowance.wait_minutes})
-    return Outcome("card", {"refresh": "1"})
+    return _too_often(task) or Outcome("card", {"refresh": "1"})
 
 
-@outcomes("same", "changed", "renamed", "wrong_name", "ended", "none", "unavailable")
+@outcomes("same", "changed", "renamed", "wrong_name", "ended", "none", "too_often", "unavailable")
 def refresh_card(task: Task) -> Outcome:  # noqa: PLR0911 - one for each finding
-    """Ask the authority again; with the new name, once the person has given it."""
+    """Ask the authority again; with the new name, once the person has given it.
+
+    Each name counts as asking does, unless nobody answered: names are not for guessing.
+    """
     card = task.services.cards.of(task.holder)
     if card is None:
         return Outcome("none")
     name = task.given.get("new_name")
+    if name and (refused := _too_often(task)):
+        return refused
     try:
         found = task.services.renewals.recheck(card.credential_id, name=str(name) if name else None)
     except UnavailableError:
+        if name:
+            task.services.limits.give_back("refresh", task.holder.tag, ASKED_A_DAY)
         return Outcome("unavailable")
     match found.finding:
         case Finding.SAME:
@@ -116,6 +118,16 @@ def new_name(turn: Turn, given: Given) -> Outcome:
 def notify_me(task: Task) -> Outcome:
     """Keep an account that was refused for its residence, to tell it once that changes."""
     return Outcome(task.services.waiting.accept(task.holder))
+
+
+def _too_often(task: Task) -> Outcome | None:
+    """Count one question to the authority; the outcome when it is one too many."""
+    allowance = task.services.limits.attempt(
+        "refresh", task.holder.tag, ASKED_A_DAY, DAY_SECONDS, HOUR_SECONDS
+    )
+    if allowance.allowed:
+        return None
+    return Outcome("too_often", values={"minutes": allowance.wait_minutes})
 
 
 def _last_use(task: Task, card: Card) -> Use | None:

@@ -76,9 +76,13 @@ def unfreeze_card(task: Task) -> Outcome:
 
 @outcomes("used", "unused", "none")
 def look_before_delete(task: Task) -> Outcome:
-    """Whether there is a card to delete, and until when verifiers keep what they were told."""
+    """Whether there is a card to delete, and until when verifiers keep what they were told.
+
+    Without one there is nothing to be asked about: that an account waits for the rollout goes.
+    """
     card = task.services.cards.of(task.holder)
     if card is None:
+        task.services.waiting.forget(task.holder)
         return Outcome("none")
     until = last_retention(task, card)
     return Outcome("used", values={"until": until}) if until else Outcome("unused")

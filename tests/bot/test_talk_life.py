@@ -283,7 +283,42 @@ class TestRenewing:
         for _ in range(12):
             told.append(phone.say("更新"))
             phone.hears()
-        assert "分钟后再试" in told[-1]
+        assert "分钟后再" in told[-1]
+
+    def test_names_are_not_guessed_for_ever(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        phone.enrols(person, selfie())
+        world.registry.add(dataclasses.replace(person, name="张无忌"))
+        phone.say("更新")
+        assert "新姓名" in phone.hears()
+        told = []
+        for _ in range(12):
+            phone.say("李四")
+            told.append(phone.hears())
+            if phone.step() == "home":
+                break
+        assert "没有确认" in told[-2]
+        assert "分钟后再回复“更新”" in told[-1]
+        before = world.registry.asked
+        assert "分钟后再回复“更新”" in phone.say("更新")
+        assert (phone.hears(), world.registry.asked) == ("", before)
+
+    def test_a_name_is_not_counted_while_nobody_answers(self, world: World, phone: Phone) -> None:
+        person = world.register()
+        phone.enrols(person, selfie())
+        world.registry.add(dataclasses.replace(person, name="张无忌"))
+        for _ in range(6):
+            world.registry.down = False
+            phone.say("更新")
+            assert "新姓名" in phone.hears()
+            world.registry.down = True
+            phone.say("张无忌")
+            assert "没有回应" in phone.hears()
+        world.registry.down = False
+        phone.say("更新")
+        phone.hears()
+        phone.say("张无忌")
+        assert "已按登记机关的资料更新" in phone.hears()
 
 
 class TestWaiting:
@@ -360,9 +395,10 @@ class TestWaiting:
     def test_who_deletes_is_forgotten(self, world: World) -> None:
         phone = self.refused(world, "oAsks")
         phone.say("通知我")
-        phone.say("注销")
-        world.services.waiting.forget(phone.holder)
+        assert "已删除" in phone.say("注销")
         assert sum(world.services.waiting.counts().values()) == 0
+        world.services.rollout.set(("4403",))
+        assert "还不知道" in phone.say("通知我")
 
     def test_no_account_stands_there_in_plain(self, world: World) -> None:
         self.refused(world, "oAsks").say("通知我")
