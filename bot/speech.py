@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Final
 
 from bot.engine import Line, Move
 from faces.gestures import Gesture
@@ -11,6 +12,10 @@ from handlers import drawings
 from handlers.steps import Word
 from handlers.turn import Choices, Picture, Reply, Say
 from texts import DEFAULT_LANGUAGE, Texts
+
+MOST_TOGETHER: Final = 1500
+"""Bytes of UTF-8 in texts that are put together: a platform cuts a text at 2048, and the words that
+answer a question come below it."""
 
 
 def render(texts: Texts, move: Move) -> tuple[Reply, ...]:
@@ -44,14 +49,19 @@ def sentence(texts: Texts, language: str, line: Line) -> str:
 
 
 def merged(replies: Sequence[Reply]) -> tuple[Reply, ...]:
-    """Texts one below the other are one message: an answer to a turn holds only one."""
+    """Texts one below the other are one message: an answer to a turn holds only one.
+
+    What would make it too long begins the next message, so that nothing is cut off.
+    """
     together: list[Reply] = []
     for reply in replies:
         last = together[-1] if together else None
         if isinstance(last, Say) and isinstance(reply, (Say, Choices)):
-            together[-1] = dataclasses.replace(reply, text=f"{last.text}\n\n{reply.text}")
-        else:
-            together.append(reply)
+            text = f"{last.text}\n\n{reply.text}"
+            if len(text.encode()) <= MOST_TOGETHER:
+                together[-1] = dataclasses.replace(reply, text=text)
+                continue
+        together.append(reply)
     return tuple(together)
 
 

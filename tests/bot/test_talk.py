@@ -10,6 +10,7 @@ import redis
 from bot.assist import Assist, AssistError
 from bot.conversations import ANSWER_SECONDS, BusyError
 from bot.talk import Talk
+from bot.wechat import replies
 from credentials.model import Actor, Status
 from credentials.store import verification_key
 from handlers import facing
@@ -17,7 +18,7 @@ from handlers.dialog import DIALOG
 from handlers.proofing import FACE_ATTEMPTS
 from handlers.steps import Ask, Outcome, Task, Work, outcomes
 from handlers.turn import Choices, HandOver, Kind, Picture, Say
-from tests.bot.talking import GRACE, Phone, World, doubtful, landscape, make_world, selfie
+from tests.bot.talking import GRACE, Phone, World, doubtful, landscape, make_world, selfie, words
 
 ANNA = Actor("operator", "anna")
 
@@ -894,6 +895,23 @@ class TestDelivery:
         _seconds_pass(world, 5)
         assert phone.send(turn) == first
         assert "a receipt" not in phone.say("帮助")
+
+    def test_many_kept_messages_cut_off_neither_each_other_nor_the_answer(
+        self, world: World, phone: Phone
+    ) -> None:
+        receipts = [f"{number}: " + "海景酒店" * 30 for number in range(12)]
+        world.outbox.put(phone.holder, [Say(text) for text in receipts], "r")
+        world.platform.refuses = True
+        phone.hears()
+        world.platform.refuses = False
+        turn = phone.turn(Kind.TEXT, "申请")
+        arrived = [world.talk.receive(turn), *phone.receives()]
+        for each in arrived:
+            shown = replies.as_text(each) if isinstance(each, Choices) else words(each)
+            assert words(each) in replies.fit(shown)
+        said = "\n\n".join(words(each) for each in arrived)
+        assert said.startswith("\n\n".join(receipts))
+        assert "【1/4】" in said.removeprefix("\n\n".join(receipts))
 
     def test_an_answer_is_not_given_to_another_turn(self, world: World, phone: Phone) -> None:
         first = phone.turn(Kind.TEXT, "申请", key="first")
