@@ -69,7 +69,8 @@ class Enrolling:
         picture's id and what it needs; `told` the last result's number and words.
         """
         conversation = self._conversations.look(holder)
-        step = conversation.step
+        # What was given has its deadline, and the challenge with it: the chat says so, once.
+        step = "" if conversation.lost else conversation.step
         told: dict[str, object] = {
             "step": "chat",
             "hint": self._services.frames.last_hint(holder),
