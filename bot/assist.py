@@ -114,11 +114,7 @@ class Assist:
         Raises:
             AssistError: taken, when another operator has the talk.
         """
-        now = self._clock()
-        conversation = self._conversations.look(holder)
-        if conversation.helper not in ("", operator) and now < conversation.helped_until:
-            raise AssistError("taken", by=conversation.helper)
-        self._conversations.change(holder, helper=operator, helped_until=now + HELP_SECONDS)
+        self._hold(holder, operator, ("", operator), "taken")
         about = self._transcripts.about(holder)
         self._transcripts.describe(holder, dataclasses.replace(about, assigned=operator))
 
@@ -136,15 +132,13 @@ class Assist:
         said = text.strip()
         if not said or len(said) > LONGEST_MESSAGE:
             raise AssistError("bad_message", limit=LONGEST_MESSAGE)
-        now = self._clock()
-        conversation = self._conversations.look(holder)
-        if conversation.helper != operator or now >= conversation.helped_until:
-            raise AssistError("not_helping")
+        # Before anything is sent: an operator who is told "busy" sends the same words again.
+        conversation = self._hold(holder, operator, (operator,), "not_helping")
         known = given_of(conversation)
         self._outbox.put(holder, [Say(said)], f"operator:{secrets.token_hex(8)}", known)
-        entry = Entry(now, OPERATOR, "text", said, conversation.step, operator, **known)
+        at, step = self._clock(), conversation.step
+        entry = Entry(at, OPERATOR, "text", said, step, operator, **known)
         self._transcripts.add(holder, [entry])
-        self._conversations.change(holder, helped_until=now + HELP_SECONDS)
 
     def move(self, holder: Holder, step: str) -> None:
         """Move a person back to a step that was passed, which is then asked; or home.
@@ -211,6 +205,26 @@ class Assist:
         """Say whose task a person is; nobody's with an empty name."""
         about = self._transcripts.about(holder)
         self._transcripts.describe(holder, dataclasses.replace(about, assigned=operator))
+
+    def _hold(
+        self, holder: Holder, operator: str, helpers: Sequence[str], refusal: str
+    ) -> Conversation:
+        """Have the talk for half an hour from now, if it is one of these helpers'.
+
+        Nobody's is the empty name's. What it was is read under the lock: of two operators at once,
+        one has it.
+        """
+        taken = self._conversations.take(holder)
+        with Leaving(self._conversations, taken) as leaving:
+            before, now = taken.conversation, self._clock()
+            helper = before.helper if now < before.helped_until else ""
+            if helper not in helpers:
+                raise AssistError(refusal, by=helper)
+            until = now + HELP_SECONDS
+            after = dataclasses.replace(before, helper=operator, helped_until=until)
+            self._conversations.keep(taken, after)
+            leaving.done = True
+        return after
 
     def _back_to(self, conversation: Conversation) -> list[str]:
         """Home, and the questions that were answered before this step."""

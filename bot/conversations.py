@@ -67,7 +67,7 @@ class BusyError(Exception):
     """Another turn of the same person is still worked on."""
 
 
-class LostError(Exception):
+class LostError(BusyError):
     """The work took so long that the lock went to somebody else: nothing was kept."""
 
 
@@ -198,8 +198,13 @@ class Conversations:
         self._let_go(taken, "leave")
 
     def erase(self, taken: Taken) -> None:
-        """Erase a taken conversation: its place, its language, everything that was given."""
-        self._let_go(taken, "erase")
+        """Erase a taken conversation: its place, its language, everything that was given.
+
+        Raises:
+            LostError: when the lock was lost; nothing was erased.
+        """
+        if not self._let_go(taken, "erase"):
+            raise LostError
         gone = Conversation(taken.conversation.holder)
         noted = self.places.note(taken.conversation, gone)
         self._count(taken.conversation, gone, noted=noted)
@@ -248,11 +253,12 @@ class Conversations:
         """A number that grows with every change of who is where; one key is read."""
         return self.places.change_number()
 
-    def _let_go(self, taken: Taken, how: str) -> None:
+    def _let_go(self, taken: Taken, how: str) -> bool:
+        """Whether the lock was still this taker's."""
         with guard():
             holder = taken.conversation.holder
             keys = [*_keys(holder), _more_keys(holder)[1]]
-            self._leave(keys=keys, args=[taken.token, how])
+            return bool(self._leave(keys=keys, args=[taken.token, how]))
 
     def _heard(self, holder: Holder, mark: str, sealed: object, left_ms: int) -> HeardBeforeError:
         """The error for a turn that was heard, with its answer if that was the last one given."""

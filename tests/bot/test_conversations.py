@@ -212,6 +212,19 @@ def test_erasing_leaves_nothing(conversations: Conversations, database: redis.Re
     assert conversations.look(HOLDER) == Conversation(HOLDER)
 
 
+def test_a_lost_lock_erases_nothing_in_silence(
+    conversations: Conversations, database: redis.Redis
+) -> None:
+    put(conversations, FULL)
+    slow = conversations.take(HOLDER)
+    database.delete("{wechat:oPhone}:lock")  # it ran out
+    with pytest.raises(LostError):
+        conversations.erase(slow)
+    assert conversations.look(HOLDER).step == FULL.step
+    conversations.erase(conversations.take(HOLDER))
+    assert conversations.look(HOLDER) == Conversation(HOLDER)
+
+
 def test_without_redis_nothing_is_done(database: redis.Redis) -> None:
     gone = Conversations(connect("unix:///nowhere/redis.sock"), Sealer(ring()))
     with pytest.raises(UnavailableError):
