@@ -53,7 +53,11 @@ _DIVISION = re.compile(r"[1-8][0-9]{5}")
 
 
 class OrganisationError(CredentialError):
-    """unknown_request, already_decided, too_many_waiting, bad_day; bad_field, with its `field`."""
+    """What was asked of an organisation and is refused.
+
+    unknown_request, already_decided, too_many_waiting, bad_day; bad_field, with its `field`;
+    too_many_desks and too_many_people, with their `limit`.
+    """
 
     code = "unknown_request"
 
@@ -288,11 +292,11 @@ class Organisations:
         """Add a desk.
 
         Raises:
-            OrganisationError: bad_field, also for more than 100.
+            OrganisationError: bad_field, too_many_desks.
         """
         name = _tidy("desk", desk, LONGEST_DESK)
         if len(self.desks(verifier_id)) >= MOST_DESKS:
-            raise OrganisationError("bad_field", field="desk")
+            raise OrganisationError("too_many_desks", limit=MOST_DESKS)
         with guard():
             self._redis.sadd(_own(verifier_id, "desks"), name)
 

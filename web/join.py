@@ -93,7 +93,7 @@ def _form(services: Services, *, error: str = "") -> Response:
         "join.html",
         error=error,
         form=form,
-        chosen=request.form.getlist("purpose") or ["hotel"],
+        chosen=request.form.getlist("purpose") if request.method == "POST" else ["hotel"],
         purposes=list(services.purposes.values()),
     )
     return make_response(page, 422 if error else 200)

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 View = Callable[..., BaseResponse]
 PLACES = ("shift", "paper", "team", "software", "try")
+LABELS = {
+    "division": "join.division",
+    "contact": "join.contact",
+    "desk": "desk.setup.desk",
+    "ground": "join.ground",
+    "why": "console.verifiers.why",
+    "document": "office.paper.document",
+    "name": "office.paper.name",
+    "document_number": "office.paper.document_number",
+}
+"""What the forms call a field that an error names."""
 log = structlog.get_logger("web.office")
 
 
@@ -72,10 +83,11 @@ def did(services: Services, kind: str, about: str = "") -> None:
 
 
 def page(services: Services, template: str, *, status: int = 200, **values: object) -> Response:
-    """One of these pages."""
+    """One of these pages; `typed` is what stays in a form that was refused."""
     shown = {
         "error": "",
         "error_values": {},
+        "typed": {},
         "place": template[:-5].removeprefix("desk_"),
         **values,
     }
@@ -85,7 +97,18 @@ def page(services: Services, template: str, *, status: int = 200, **values: obje
 
 def sentence_of(services: Services, error: CredentialError) -> str:
     """What to tell somebody whose form was refused."""
+    details = dict(error.details)
+    if "field" in details:
+        details["field"] = _label(services, str(details["field"]))
     for key in (f"office.error.{error.code}", f"sign.error.{error.code}"):
         if key in services.texts:
-            return services.texts.say(pages.language(), key, **error.details)
+            return services.texts.say(pages.language(), key, **details)
     return services.texts.say(pages.language(), "office.error.other")
+
+
+def _label(services: Services, field: str) -> str:
+    """A field as its form calls it; the ground of a purpose is named with the purpose."""
+    name, _, purpose = field.partition("_") if field.startswith("ground_") else (field, "", "")
+    parts = [LABELS.get(name, ""), f"purpose.{purpose}" if purpose else ""]
+    known = [key for key in parts if key in services.texts]
+    return " · ".join(services.texts.say(pages.language(), key) for key in known) or field

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 DOCUMENTS = ("id_card", "passport", "hk_macau_permit", "taiwan_permit", "residence_permit")
 LONGEST_QUERY = 40
+LONGEST_TYPED = 1000  # characters of a note that is too long, which stay in its form
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -105,12 +106,7 @@ def _register_entry(routes: Blueprint, services: Services) -> None:
     @routes.get("/shift/<entry_id>")
     def slip(entry_id: str) -> BaseResponse:
         """Show one entry, to print."""
-        entry = _own_entry(services, entry_id)
-        retention = services.purposes[entry.purpose].retention_days
-        erased = datetime.datetime.fromtimestamp(entry.at, CHINA).date()
-        erased += datetime.timedelta(days=retention)
-        row = _row(services, entry)
-        return office.page(services, "desk_slip.html", row=row, erased=erased, place="shift")
+        return _slip(services, _own_entry(services, entry_id))
 
     @routes.post("/shift/<entry_id>/note")
     def note(entry_id: str) -> BaseResponse:
@@ -120,12 +116,20 @@ def _register_entry(routes: Blueprint, services: Services) -> None:
         try:
             services.shifts.note(verifier.verifier_id, entry_id, request.form.get("note", ""))
         except ShiftError as error:
-            row = _row(services, entry)
+            typed = {"note": request.form.get("note", "")[:LONGEST_TYPED]}
             sentence = office.sentence_of(services, error)
-            return office.page(
-                services, "desk_slip.html", status=422, row=row, error=sentence, place="shift"
-            )
+            return _slip(services, entry, status=422, error=sentence, typed=typed)
         return redirect(f"/desk/shift/{entry_id}", 303)
+
+
+def _slip(services: Services, entry: Entry, *, status: int = 200, **values: object) -> BaseResponse:
+    retention = services.purposes[entry.purpose].retention_days
+    erased = datetime.datetime.fromtimestamp(entry.at, CHINA).date()
+    erased += datetime.timedelta(days=retention)
+    row = _row(services, entry)
+    return office.page(
+        services, "desk_slip.html", status=status, row=row, erased=erased, place="shift", **values
+    )
 
 
 def _register_paper(routes: Blueprint, services: Services) -> None:

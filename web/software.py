@@ -5,7 +5,7 @@ A key and a webhook's secret are shown in the answer that makes them, and never 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, redirect, request
@@ -62,7 +62,12 @@ def _register_keys(routes: Blueprint, services: Services) -> None:
             _noted(services, "key_made", name)
             return _page(services, made_key=key)
 
-        return _tried(services, make)
+        typed = {
+            "name": request.form.get("name", "")[:200],
+            "kind": request.form.get("kind", "")[:20],
+            "scopes": request.form.getlist("scope"),
+        }
+        return _tried(services, make, typed)
 
     @routes.post("/software/keys/<key_id>/<act>")
     @managers
@@ -97,7 +102,7 @@ def _register_webhooks(routes: Blueprint, services: Services) -> None:
             _noted(services, "webhook_added", made.endpoint_id)
             return _page(services, made_secret=made.secret)
 
-        return _tried(services, add)
+        return _tried(services, add, {"url": request.form.get("url", "")[:1000]})
 
     @routes.post("/software/webhooks/<endpoint_id>/<act>")
     @managers
@@ -139,13 +144,16 @@ def _noted(services: Services, kind: str, about: str) -> None:
     office.did(services, kind, about)
 
 
-def _tried(services: Services, act: Callable[[], BaseResponse]) -> BaseResponse:
+def _tried(
+    services: Services, act: Callable[[], BaseResponse], typed: Mapping[str, object] | None = None
+) -> BaseResponse:
     try:
         return act()
     except UnavailableError:
         raise
     except CredentialError as error:
-        return _page(services, status=422, error=office.sentence_of(services, error))
+        sentence = office.sentence_of(services, error)
+        return _page(services, status=422, error=sentence, typed=typed or {})
 
 
 def _page(services: Services, *, status: int = 200, **values: object) -> BaseResponse:

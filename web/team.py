@@ -14,9 +14,10 @@ from flask import Blueprint, redirect, request
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from credentials.accounts import STAFF_ROLES, Account
+from credentials.accounts import STAFF_ROLES, Account, AccountError
 from credentials.errors import CredentialError, UnavailableError
 from credentials.model import Actor
+from credentials.organisations import OrganisationError
 from web import office, sign_in
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def register(routes: Blueprint, services: Services, factors: Factors) -> None:
     @managers
     def add_person() -> BaseResponse:
         """Add somebody, and show the one-time password this once."""
-        return _tried(services, lambda: _add_person(services))
+        typed = {name: request.form.get(name, "")[:200] for name in ("username", "desk", "role")}
+        return _tried(services, lambda: _add_person(services), typed)
 
     @routes.post("/team/people/<username>/<act>")
     @managers
@@ -59,7 +61,7 @@ def register(routes: Blueprint, services: Services, factors: Factors) -> None:
             office.did(services, "desk_added", desk)
             return redirect("/desk/team", 303)
 
-        return _tried(services, add)
+        return _tried(services, add, {"new_desk": request.form.get("desk", "")[:200]})
 
     @routes.post("/team/desks/drop")
     @managers
@@ -71,20 +73,25 @@ def register(routes: Blueprint, services: Services, factors: Factors) -> None:
         return redirect("/desk/team", 303)
 
 
-def _tried(services: Services, act: Callable[[], BaseResponse]) -> BaseResponse:
+def _tried(
+    services: Services, act: Callable[[], BaseResponse], typed: Mapping[str, str] | None = None
+) -> BaseResponse:
     try:
         return act()
     except UnavailableError:
         raise
     except CredentialError as error:
-        return _page(services, status=422, error=office.sentence_of(services, error))
+        sentence = office.sentence_of(services, error)
+        return _page(services, status=422, error=sentence, typed=typed or {})
 
 
 def _add_person(services: Services) -> BaseResponse:
     verifier = office.verifier_of(services)
     role = request.form.get("role", "staff")
-    if role not in STAFF_ROLES or len(_people(services)) >= MOST_PEOPLE:
-        raise NotFound
+    if role not in STAFF_ROLES:
+        raise AccountError("bad_role", role=role[:64], roles=", ".join(STAFF_ROLES))
+    if len(_people(services)) >= MOST_PEOPLE:
+        raise OrganisationError("too_many_people", limit=MOST_PEOPLE)
     username = request.form.get("username", "")
     password = services.staff.add(
         username, verifier_id=verifier.verifier_id, desk=request.form.get("desk", ""), role=role

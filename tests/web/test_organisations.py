@@ -8,8 +8,10 @@ from typing import cast
 
 import pytest
 
+from credentials import organisations
 from credentials.organisations import RequestStatus
 from tests.web.office import PASSWORD, Office, Person, Phone, Software, outcome
+from web import team
 
 ASKED = {
     "name": "Lighthouse Inn",
@@ -96,6 +98,23 @@ class TestAsking:
         assert answer.status_code == 422
         assert 'role="alert"' in answer.text
         assert office.services.organisations.waiting() == []
+
+    def test_what_was_entered_is_still_there_and_the_field_is_named(self, office: Office) -> None:
+        person = visitor(office)
+        page = person.fill("/desk/join", **{**ASKED, "ground_hotel": "x" * 121}).text
+        assert "Legal ground · Hotel check-in" in page
+        for field in ("name", "division", "contact", "desk", "username"):
+            assert f'value="{ASKED[field]}"' in page
+        assert PASSWORD not in page
+        person.language = "zh-CN"
+        assert "：所在地区划代码" in person.fill("/desk/join", **{**ASKED, "division": "1"}).text
+
+    def test_a_purpose_that_was_taken_back_stays_so(self, office: Office) -> None:
+        nothing = {name: value for name, value in ASKED.items() if name != "purpose"}
+        page = visitor(office).fill("/desk/join", **nothing)
+        assert page.status_code == 422
+        assert 'value="hotel" checked' not in page.text
+        assert 'value="hotel" checked' in visitor(office).see("/desk/join").text
 
     def test_a_name_that_somebody_has(self, office: Office, software: Software) -> None:
         office.staff(software.verifier, "lin")
@@ -250,6 +269,36 @@ class TestTeam:
         assert boss.fill("/desk/team/people/lin/disable", at="/desk/team").status_code == 422
         assert boss.see("/desk").status_code == 200
 
+    def test_what_a_manager_entered_stays_where_it_is_refused(self, office: Office) -> None:
+        boss = manager(office)
+        page = boss.fill(
+            "/desk/team/people",
+            at="/desk/team",
+            username="lin",
+            desk="Front desk 1",
+            role="manager",
+        )
+        assert page.status_code == 422
+        assert 'value="lin"' in page.text
+        assert "<option selected>Front desk 1<" in page.text
+        assert '<option value="manager" selected>' in page.text
+        page = boss.fill("/desk/team/desks", at="/desk/team", desk="Bar " * 20)
+        assert f'value="{"Bar " * 20}"' in page.text
+        assert "cannot be kept: Name of this desk" in page.text
+
+    def test_how_many_there_can_be_is_said(
+        self, office: Office, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        boss = manager(office)
+        monkeypatch.setattr(organisations, "MOST_DESKS", 1)
+        monkeypatch.setattr(team, "MOST_PEOPLE", 1)
+        page = boss.fill("/desk/team/desks", at="/desk/team", desk="Bar")
+        assert (page.status_code, "There can be 1 desks" in page.text) == (422, True)
+        page = boss.fill("/desk/team/people", at="/desk/team", username="wang", role="staff")
+        assert (page.status_code, "There can be 1 people" in page.text) == (422, True)
+        page = boss.fill("/desk/team/people", at="/desk/team", username="wang", role="king")
+        assert (page.status_code, "There is no such role" in page.text) == (422, True)
+
     def test_desks(self, office: Office) -> None:
         boss = manager(office)
         boss.fill("/desk/team/desks", at="/desk/team", desk="Bar")
@@ -304,6 +353,16 @@ class TestKeys:
         boss = manager(office)
         sent = {"name": "PMS", "kind": "live", "scope": "verify", **fields}
         assert boss.fill("/desk/software/keys", at="/desk/software", **sent).status_code == 422
+
+    def test_what_was_entered_stays_where_it_is_refused(self, office: Office) -> None:
+        boss, at = manager(office), "/desk/software"
+        page = boss.fill(f"{at}/keys", at=at, name="n" * 41, kind="live", scope="read").text
+        assert f'value="{"n" * 41}"' in page
+        assert '<option value="live" selected>' in page
+        assert 'value="read" checked' in page
+        assert 'value="verify" checked' not in page
+        url = "http://pms.example.com/hook"
+        assert f'value="{url}"' in boss.fill(f"{at}/webhooks", at=at, url=url).text
 
     def test_the_sandbox_knows_no_real_card(self, office: Office, phone: Phone) -> None:
         boss = manager(office)

@@ -115,7 +115,12 @@ class TestBook:
     def test_a_note_that_is_too_long(self, phone: Phone, desk: Person) -> None:
         found = desk.scan(phone.show()).get_json()["verification_id"]
         path = f"/desk/shift/{found}"
-        assert desk.fill(f"{path}/note", at=path, note="x" * 301).status_code == 422
+        desk.fill(f"{path}/note", at=path, note="the one before")
+        for note in ("x" * 301, "family 👨\u200d👩"):
+            page = desk.fill(f"{path}/note", at=path, note=note)
+            assert page.status_code == 422
+            assert f'value="{note}"' in page.text  # to be made shorter, not to be written anew
+            assert "This entry is erased on" in page.text
 
     def test_another_hotels_book_is_not_there(
         self, office: Office, phone: Phone, desk: Person
@@ -152,8 +157,17 @@ class TestPaper:
         [{"name": ""}, {"number": "x" * 81}, {"document": "library_card"}, {"purpose": "banking"}],
     )
     def test_what_is_not_written(self, desk: Person, change: dict[str, str]) -> None:
-        assert desk.fill("/desk/paper", **{**PAPER, **change}).status_code == 422
+        page = desk.fill("/desk/paper", **{**PAPER, **change})
+        assert page.status_code == 422
+        for name in {"name", "number"} - set(change):
+            assert f'value="{PAPER[name]}"' in page.text
         assert desk.ask("GET", "/desk/today").get_json()["rows"] == []
+
+    def test_the_field_is_named_as_the_form_calls_it(self, desk: Person) -> None:
+        desk.language = "zh-CN"
+        page = desk.fill("/desk/paper", **{**PAPER, "number": " "}).text
+        assert "：证件号码" in page
+        assert "document_number" not in page
 
 
 class TestPatterns:
