@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import re
+import ssl
 import subprocess
 from pathlib import Path
 
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from bot.jobs import build_broker
+from credentials.webhooks import PAUSES_S
 from faces import video
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
@@ -51,3 +61,47 @@ def test_compose_puts_its_own_web_into_nginx_conf() -> None:
         f"{edit} {DEPLOY / 'nginx.conf'}", shell=True, capture_output=True, text=True, check=True
     ).stdout
     assert re.findall(r"^\s*server\s+([^\s{]+)", edited, re.MULTILINE) == ["web:8000"]
+
+
+@pytest.mark.parametrize("name", ["rabbitmq.conf", "compose.yml"])
+def test_rabbitmq_lets_a_worker_hold_a_webhook_until_its_last_try(name: str) -> None:
+    (timeout,) = re.findall(r"consumer_timeout\D+(\d+)", (DEPLOY / name).read_text("utf-8"))
+    assert int(timeout) > 1000 * max(PAUSES_S)
+
+
+def test_the_address_of_rabbitmq_names_a_certificate(tmp_path: Path) -> None:
+    """Whoever shows none is refused by rabbitmq.conf, so its head must say how one is shown."""
+    said = (DEPLOY / "rabbitmq.conf").read_text("utf-8")
+    assert "ssl_options.fail_if_no_peer_cert = true" in said
+    (address,) = re.findall(r'JOBS_URL="(.+)"', said)
+    address = address.replace("/etc/card/tls", str(tmp_path))
+    for name, content in _certificate().items():
+        with pytest.raises(FileNotFoundError):  # so each of them is read
+            build_broker(address)
+        (tmp_path / name).write_bytes(content)
+    shown = build_broker(address).parameters.ssl_options.context  # type: ignore[union-attr]
+    assert shown.verify_mode is ssl.CERT_REQUIRED
+
+
+def _certificate() -> dict[str, bytes]:
+    """A certificate that is its own authority, and its key, by the names of the files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "card")])
+    began = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(began)
+        .not_valid_after(began + datetime.timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    ).public_bytes(serialization.Encoding.PEM)
+    plain = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return {"ca.pem": signed, "client.pem": signed, "client.key": plain}
