@@ -61,6 +61,9 @@ if step == 'decide' or step == 'end' then
     redis.call('HSET', KEYS[5], 'st', 'over')
     forget()
     state = 'over'
+    if ARGV[5] == '' then -- an entry has counted already
+      redis.call('HINCRBY', KEYS[1], 'n', 1)
+    end
   end
   return {'ok', state}
 end

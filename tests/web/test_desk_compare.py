@@ -154,6 +154,15 @@ class TestTheNextGuest:
         with pytest.raises(RefusalError, match="too_late"):
             guest.answer(agrees=True)
 
+    def test_the_guests_page_hears_of_it(self, office: Office, guest: Guest) -> None:
+        guest.ask()
+        before = office.services.cards.change(guest.phone.holder)
+        guest.go_on()
+        after = office.services.cards.change(guest.phone.holder)
+        assert after > before  # or a page that asks with the counter is told of nothing new
+        guest.go_on()
+        assert office.services.cards.change(guest.phone.holder) == after
+
     def test_an_answer_stands(self, guest: Guest) -> None:
         guest.ask()
         guest.answer(agrees=False)
