@@ -291,11 +291,12 @@ class Cards:
         reason: str,
     ) -> None:
         if known is not None:
+            # First: a call that is repeated after the next step knows no more whose face it was.
+            self._issuing.forget_face(known)
             answer = self._move(credential_id, ERASED, actor, reason, to=Status.REVOKED, erase=True)
             if answer[0] != b"ok":  # over already: it stays what it is
                 over = tuple(status for status in Status if lifecycle.is_over(status))
                 self._move(credential_id, ERASED, actor, reason, sources=over, erase=True)
-            self._issuing.forget_face(known)  # now, while it is known whose it is
         if glance.record:  # a call that is repeated promises no more than the first one could
             status = self._store.glance(credential_id).record["s"].decode()
             self._store.confirm(credential_id, status, actor.kind, ERASED)

@@ -6,10 +6,13 @@ import os
 
 import pytest
 
+from credentials.cards import Cards
 from credentials.errors import LifecycleError, NoCardError, RefusalError, UnavailableError
 from credentials.model import Actor, Holder, State, Status
 from credentials.store import card_key, portrait_key, record_key
+from credentials.templates import VECTOR_BYTES, Templates
 from tests.credentials.issuer import HOLDER, Desk, Issuer, Phone, person
+from tests.credentials.test_renewal import Meanwhile, cut_short
 
 NOBODY = Holder("wechat", "oNobody")
 
@@ -188,6 +191,21 @@ def test_an_erased_card_leaves_a_tombstone_and_its_log(phone: Phone, desk: Desk)
     assert not issuer.database.hexists(record_key(phone.credential_id), "e")
     with pytest.raises(NoCardError):
         issuer.cards.erase(phone.holder, HOLDER)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_erasure_that_was_cut_short_leaves_no_face(phone: Phone, moment: str) -> None:
+    issuer, number = phone.issuer, person().id_number
+    templates = Templates(issuer.database, issuer.sealer, issuer.index)
+    templates.put(number, bytes(VECTOR_BYTES))
+    templates.settle(number)
+    store = Meanwhile(issuer, "transition", **{moment: cut_short})
+    with pytest.raises(UnavailableError):
+        Cards(store, issuer.sealer, issuer.index, issuer.codes).erase(phone.holder, HOLDER)
+    issuer.cards.erase(phone.holder, HOLDER)
+    assert not templates.has(number)
+    assert list(templates.all()) == []
+    assert issuer.cards.of(phone.holder) is None
 
 
 @pytest.mark.parametrize(("end", "status"), [("revoke", "revoked"), ("expire", "expired")])
