@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 import pydantic
 import structlog
 from flask import Blueprint, Response, request
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, BadSignature, URLSafeSerializer
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
@@ -123,12 +123,20 @@ class MiniSessions:
             RefusalError: unauthenticated when it is none of ours, or over.
         """
         try:
-            channel, openid, until = self._serializer().loads(token[:LONGEST_TOKEN])
+            channel, openid, until = self._loaded(token[:LONGEST_TOKEN])
         except (BadData, ValueError, TypeError):
             raise RefusalError("unauthenticated") from None
         if not isinstance(until, int) or self._clock() >= until:
             raise RefusalError("unauthenticated")
         return Holder(str(channel), str(openid))
+
+    def _loaded(self, token: str) -> Any:
+        try:
+            return self._serializer().loads(token)
+        except BadSignature:
+            if not self._keyring.refresh():
+                raise
+        return self._serializer().loads(token)  # another process had the new key before this one
 
     def _serializer(self) -> URLSafeSerializer:
         # Oldest first, the current one signs: as itsdangerous wants a list of keys.

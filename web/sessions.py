@@ -96,7 +96,12 @@ class AreaSessions(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """The session of an area's page; the API and the other pages have none to open."""
-        return super().open_session(app, request) if area_of(request.path) else NoSession()
+        if not area_of(request.path):
+            return NoSession()
+        found = super().open_session(app, request)
+        if not found and request.cookies.get(self.get_cookie_name(app)) and self._keyring.refresh():
+            return super().open_session(app, request)  # another process had the new key first
+        return found
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Send the cookie of an area's page."""
@@ -179,6 +184,9 @@ class Sessions:
         if request.method in SAFE_METHODS:
             return True
         given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token")
+        return self._is_token(given) or (self._keyring.refresh() and self._is_token(given))
+
+    def _is_token(self, given: str | None) -> bool:
         try:
             validate_csrf(given, secret_key=_keys(self._keyring, CSRF_PURPOSE))
         except ValueError:  # WTForms' ValidationError is one

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from credentials import keyring
 from credentials.cases import Kind
 from credentials.errors import RefusalError
 from credentials.model import Actor, Holder
@@ -219,6 +222,19 @@ def test_a_token_of_another_ring_or_purpose(small: Small, services: Services) ->
 def test_a_token_survives_a_new_key(services: Services) -> None:
     token = mini.MiniSessions(ring(1), time.time).begin(Holder("wechat", "oX"))
     assert mini.MiniSessions(ring(2, 1), time.time).read(token) == Holder("wechat", "oX")
+
+
+def test_a_token_under_a_key_that_another_server_had_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyring, "LOOK_SECONDS", math.inf)
+    path = tmp_path / "keys"
+    keyring.make_file(path)
+    first, second = (keyring.Keyring.from_file(path) for _ in range(2))
+    keyring.rotate_file(path)
+    first.refresh()
+    token = mini.MiniSessions(first, time.time).begin(Holder("wechat", "oX"))
+    assert mini.MiniSessions(second, time.time).read(token) == Holder("wechat", "oX")
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import time
+from pathlib import Path
 
 import pytest
 import redis
 from itsdangerous import TimestampSigner
 
+from credentials import keyring
 from credentials.connection import connect
 from tests.web.office import PASSWORD, Office, Person, Software
 from web.sessions import IDLE_S, SHIFT_S, own_path
@@ -164,6 +167,29 @@ class TestCookie:
 
 
 class TestEnding:
+    @pytest.mark.parametrize("signed_in", ["before", "after"])
+    def test_it_holds_where_another_server_had_a_new_key_first(
+        self, database: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signed_in: str
+    ) -> None:
+        monkeypatch.setattr(keyring, "LOOK_SECONDS", math.inf)
+        path = tmp_path / "keys"
+        keyring.make_file(path)
+        first, second = (
+            Office(database, keyring=keyring.Keyring.from_file(path)) for _ in range(2)
+        )
+        person = first.operator("admin")
+        if signed_in == "before":  # then the cookie is of the old key, and only the token is not
+            person.sign_in()
+        keyring.rotate_file(path)
+        first.services.keyring.refresh()
+        token = (person if signed_in == "before" else person.sign_in()).csrf("/console")
+        cookie = person.browser.get_cookie("console", path="/console")
+        assert cookie is not None
+        there = second.app.test_client()
+        there.set_cookie("console", cookie.value, path="/console")
+        sent = there.post("/console/sign-out", data={"csrf_token": token})
+        assert (sent.status_code, sent.location) == (303, "/console/sign-in")
+
     def test_signing_out_ends_a_copied_cookie(self, person: Person) -> None:
         path = f"/{person.area}"
         copied = person.browser.get_cookie(person.area, path=path)
