@@ -62,9 +62,12 @@ def consents(turn: Turn, given: Given) -> Outcome:
 
 @outcomes("agreed", "refused", "unclear")
 def face_consent(turn: Turn, given: Given) -> Outcome:
-    """The consent to the face check, from somebody who gave only the first before."""
+    """The consent to the face check, from somebody who gave only the first before.
+
+    A 1 was the answer for "the first only", so it is none here.
+    """
     answer = plain(turn.text)
-    if answer in AGREE | AGREE_FACE | YES:
+    if answer in (AGREE | AGREE_FACE | YES) - AGREE_DATA:
         kept = given.get("consents")
         earlier = kept if isinstance(kept, list) else []
         return Outcome("agreed", {"consents": [*earlier, _consent("face", turn)]})

@@ -91,6 +91,7 @@ def choose_face_check(task: Task) -> Outcome:
     return Outcome(
         "challenge",
         {
+            "early": None,  # a photo that came before anybody asked shows no gesture
             "gestures": asked,
             "frames": [],
             "video": None,

@@ -85,6 +85,8 @@ class TestEnrolment:
         phone.send_photo(selfie())
         assert phone.hears() == ""
         assert phone.step() == "face_consent"
+        assert "或“不同意”" in phone.say("1")  # which said before: the first one only
+        assert phone.step() == "face_consent"
         assert "正脸照片" in phone.say("同意")
 
     def test_who_wants_no_face_check_is_shown_the_counter(self, world: World, phone: Phone) -> None:
@@ -121,7 +123,9 @@ class TestEnrolment:
     def test_each_wrong_number_has_its_sentence(self, phone: Phone, text: str, told: str) -> None:
         for said in ("申请", "同意", "张三丰"):
             phone.say(said)
-        assert told in phone.say(text)
+        answer = phone.say(text)
+        assert told in answer
+        assert "例如：11010519491231002X" in answer  # a whole number, not its date alone
         assert phone.step() == "id_number"
 
     def test_children_come_with_a_guardian(self, world: World, phone: Phone) -> None:

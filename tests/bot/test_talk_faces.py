@@ -111,8 +111,9 @@ class TestChallenge:
         early = world.phone("oEarly")
         for said in ("申请", "同意", person.name, person.id_number):
             early.say(said)
-        early.send_photo(selfie())
+        assert "是否还要拍照" in early.send_photo(selfie())  # not: it will be used
         assert "第 1/" in early.hears()
+        assert "early" not in world.conversations.look(early.holder).given
 
 
 class TestCardPhoto:

@@ -56,9 +56,14 @@ def test_the_face_consent_joins_the_first() -> None:
     assert [each["kind"] for each in kept] == ["data", "face"]
 
 
-@pytest.mark.parametrize("said", ["1", "2", "好", "agree"])
+@pytest.mark.parametrize("said", ["2", "好", "agree"])
 def test_the_face_consent_is_given(said: str) -> None:
     assert answers.face_consent(turn(said), {}).name == "agreed"
+
+
+@pytest.mark.parametrize("said", ["1", "１", "同意1", "agree 1"])
+def test_the_first_consent_is_not_that_to_the_face(said: str) -> None:
+    assert answers.face_consent(turn(said), {}).name == "unclear"
 
 
 @pytest.mark.parametrize("said", ["不同意", "no", "否"])
