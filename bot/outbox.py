@@ -25,7 +25,8 @@ yes and striking the message off therefore sends it again: a message twice is th
 | `{channel:openid}:outbox:lock` | who delivers to this person now |
 | `{channel:openid}:outbox:errors` | list of what the platform answered lately; 20, seven days |
 | `{outbox}:waiting` | sorted set of `channel:openid` by when messages were last put or tried |
-| `{outbox}:dead` | list of sealed dead letters, newest first, at most 1000 |
+| `{outbox}:dead` | list of sealed dead letters, newest first, at most 1000; seven days, and not \
+  beyond the person's unfollowing or deleting the card |
 | `{outbox}:codes:<YYYYMMDDHH>` | hash: how often the platform answered with which code, and \
   `kept:<code>` how many messages had to be kept for it; nine days |
 """
@@ -53,6 +54,7 @@ from bot.channel import (
 )
 from bot.letters import DeadLetter, from_json, to_json
 from credentials.connection import guard
+from credentials.errors import UnavailableError
 from credentials.model import Holder
 from credentials.questions import Questions
 from credentials.sealing import SealBrokenError, Sealer
@@ -68,6 +70,8 @@ FIRST_WAIT = 1.0
 MOST_WAIT = 120.0
 MOST_KEPT = 20
 MOST_DEAD = 1000
+DEAD_SECONDS = 7 * 86400
+MOST_ENDED = 100
 MOST_FAILURES = 20
 CODES_SECONDS = 9 * 86400
 STUCK_SECONDS = 300.0
@@ -216,11 +220,7 @@ class Outbox:
         """The newest dead letters, newest first."""
         with guard():
             sealed = cast("list[bytes]", self._redis.lrange(DEAD, 0, most - 1))
-        letters = []
-        for letter in sealed:
-            with contextlib.suppress(SealBrokenError):
-                letters.append(DeadLetter.from_json(self._sealer.unseal_json(DEAD, letter)))
-        return letters
+        return [letter for each in sealed if (letter := self._letter(each))]
 
     def delivery(self, holder: Holder) -> Delivery:
         """How one person's messages fare, for operators."""
@@ -274,8 +274,10 @@ class Outbox:
     def wake_stuck(self) -> int:
         """Have everything delivered that waited too long, as after the loss of a broker's queue.
 
-        Returns how many people's; a worker calls it when it starts and every few minutes.
+        Returns how many people's; a worker calls it when it starts and every few minutes. Dead
+        letters that are over end with it.
         """
+        self._end_letters()
         with guard():
             before = self._clock() - STUCK_SECONDS
             found = self._redis.zrangebyscore(WAITING, "-inf", before, start=0, num=1000)
@@ -297,6 +299,34 @@ class Outbox:
                 f"{queue}:errors",
             )
             self._redis.zrem(WAITING, _member(holder))
+        self.forget_letters(holder)
+
+    def forget_letters(self, holder: Holder) -> None:
+        """Remove the dead letters of a person who has left, or whose data is erased."""
+        with guard():
+            for sealed in cast("list[bytes]", self._redis.lrange(DEAD, 0, -1)):
+                letter = self._letter(sealed)
+                if letter is not None and letter.holder == holder:
+                    self._redis.lrem(DEAD, 1, cast("str", sealed))
+
+    def _end_letters(self) -> None:
+        """Remove the dead letters whose time is over, some of the oldest at a time."""
+        with guard():
+            oldest = cast("list[bytes]", self._redis.lrange(DEAD, -MOST_ENDED, -1))
+            for sealed in reversed(oldest):
+                letter = self._letter(sealed)
+                if letter is None:
+                    continue
+                if self._clock() - letter.at <= DEAD_SECONDS:
+                    return
+                self._redis.lrem(DEAD, -1, cast("str", sealed))
+
+    def _letter(self, sealed: bytes) -> DeadLetter | None:
+        """A dead letter; None where it does not open, as under a key that is gone."""
+        try:
+            return DeadLetter.from_json(self._sealer.unseal_json(DEAD, sealed))
+        except UnavailableError:
+            return None
 
     def _send(self, holder: Holder, sealed: bytes) -> bytes | None:
         """Send one message: what to strike off, empty where it went elsewhere, None for later."""
@@ -396,9 +426,13 @@ class Outbox:
         for sealed in messages:
             if value := self._unsealed(holder, sealed):
                 given = value.get("given", {})
-                letter = DeadLetter(holder, from_json(value), reason, self._clock(), given)
+                reply = from_json(value)
+                if isinstance(reply, Picture):  # operators read its words; a card is not theirs
+                    reply = dataclasses.replace(reply, image=b"")
+                letter = DeadLetter(holder, reply, reason, self._clock(), given)
                 self._redis.lpush(DEAD, self._sealer.seal_json(DEAD, letter.to_json()))
                 self._redis.ltrim(DEAD, 0, MOST_DEAD - 1)
+                self._redis.expire(DEAD, DEAD_SECONDS)
                 log.warning("message dead", reason=reason)
 
     def _open(self, holder: Holder, sealed: bytes) -> Reply | None:

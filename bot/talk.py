@@ -279,6 +279,7 @@ class Talk:
         holder = move.conversation.holder
         if ERASED in said:
             self.transcripts.forget(holder)
+            self._outbox.forget_letters(holder)
             told = ()
         conversation = move.conversation
         if conversation.helper and conversation.last >= conversation.helped_until:

@@ -324,6 +324,46 @@ class TestDead:
         assert letters[0].reason == "40003: invalid openid"
         assert letters[0].at == post.now
 
+    def test_who_left_leaves_no_letter(self, post: Post) -> None:
+        for holder in (ALICE, BOB, ALICE):
+            post.put("a receipt", holder=holder, key=f"{len(post.box.dead())}")
+            post.channel.failures = [GONE]
+            post.deliver(holder)
+        assert len(post.box.dead()) == 3
+        post.box.forget(ALICE)
+        assert [letter.holder for letter in post.box.dead()] == [BOB]
+
+    def test_a_letter_has_its_deadline(self, post: Post) -> None:
+        for key in ("old", "newer"):
+            post.now += module.DEAD_SECONDS / 2
+            post.put(key)
+            post.channel.failures = [GONE]
+            post.deliver()
+        post.now += module.DEAD_SECONDS / 2 + 1
+        post.box.wake_stuck()
+        assert [letter.reply for letter in post.box.dead()] == [Say("newer")]
+        assert 0 < post.database.ttl(module.DEAD) <= module.DEAD_SECONDS
+
+    def test_a_letter_that_does_not_open_keeps_no_other(
+        self, post: Post, database: redis.Redis
+    ) -> None:
+        post.put("old")
+        post.channel.failures = [GONE]
+        post.deliver()
+        database.rpush(module.DEAD, b"\x01" + b"x" * 60, b"\x63" + b"x" * 60)
+        assert [letter.reply for letter in post.box.dead()] == [Say("old")]
+        post.now += module.DEAD_SECONDS + 1
+        post.box.wake_stuck()
+        assert post.box.dead() == []
+
+    def test_a_letter_keeps_no_picture(self, post: Post) -> None:
+        post.box.put(ALICE, [Picture(b"png", "open your card")], "k")
+        post.channel.failures = [GONE]
+        post.deliver()
+        [letter] = post.box.dead()
+        assert letter.reply == Picture(b"", "open your card")
+        assert letter.words == "open your card"
+
     def test_an_unreadable_message_does_not_stop_the_others(
         self, post: Post, database: redis.Redis
     ) -> None:

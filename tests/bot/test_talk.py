@@ -480,6 +480,18 @@ class TestCard:
         assert "已删除" in holder.say("是")
         assert "还没有证件" in holder.say("我的证件")
 
+    def test_deleting_leaves_no_letter_that_never_arrived(
+        self, world: World, holder: Phone
+    ) -> None:
+        world.outbox.put(holder.holder, [Say("张三丰")], "r")
+        world.platform.unknown = True
+        holder.hears()
+        assert len(world.outbox.dead()) == 1
+        world.platform.unknown = False
+        holder.say("注销")
+        assert "已删除" in holder.say("是")
+        assert world.outbox.dead() == []
+
     def test_a_deletion_that_is_cancelled(self, world: World, holder: Phone) -> None:
         holder.say("注销")
         assert "已取消" in holder.say("取消")
