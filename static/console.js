@@ -11,6 +11,10 @@ let pressing = false;
 let asked = 0; // renewals so far, and the last one whose answer came
 let answered = 0;
 
+// The answer to a form stands under the form's address, which cannot be asked for: the page's own
+// is asked again, reloaded, searched, and shown in another language.
+if (document.body.dataset.here) history.replaceState(null, "", document.body.dataset.here);
+
 // --- ages ----------------------------------------------------------------------
 
 function age(seconds) {
@@ -48,6 +52,7 @@ addEventListener("blur", () => (pressing = false));
 
 // What somebody writes or chooses in the list stays until it is sent.
 function begun() {
+  if (list.querySelector("form[data-kept]")) return true; // what was sent once and could not be done
   return [...list.querySelectorAll("input, select, textarea")].some(
     (field) =>
       field.matches(":focus") || field.checked !== field.defaultChecked || (field.defaultValue ?? field.value) !== field.value,

@@ -32,6 +32,7 @@ from flask import (
     redirect,
     render_template,
     request,
+    url_for,
 )
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
@@ -275,7 +276,7 @@ def _register_cards(routes: Blueprint, services: Services) -> None:
         services.audit.note("card_looked_up", actor(), about, how=kind)
         if card is not None:
             return redirect(f"/console/cards/{card.credential_id}", 303)
-        page = render_template("console_cards.html", place="cards", missing=True, kind=kind)
+        page = render_template("console_cards.html", place="cards", missing=True, query=query)
         return make_response(page, 404)
 
     @routes.get("/cards/<credential_id>")
@@ -301,22 +302,25 @@ def _register_actions(routes: Blueprint, services: Services) -> None:
         require(services, ACTIONS[action], action, credential_id)
         why = reason()
         if not why:
-            return _card_page(services, found, error="reason", status=422)
+            return _card_page(services, found, failed=action, error="reason", status=422)
         try:
             acts[action](credential_id, actor(), why)
         except LifecycleError:
-            return _card_page(services, _card(services, credential_id), error="status", status=409)
+            found = _card(services, credential_id)
+            return _card_page(services, found, failed=action, error="status", status=409)
         return redirect(f"/console/cards/{credential_id}", 303)
 
 
 def _card_page(
-    services: Services, found: Card, *, error: str = "", status: int = 200
+    services: Services, found: Card, *, failed: str = "", error: str = "", status: int = 200
 ) -> BaseResponse:
     history = services.cards.history(found.credential_id, HISTORY_ROWS)
     return listed(
         "console_card.html",
         "cards",
         status=status,
+        here=url_for(".card", credential_id=found.credential_id),
+        written={failed: request.form} if failed else {},
         card=found,
         error=error,
         actions=[name for name in _open_to(found) if allowed(ACTIONS[name])],

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, redirect, request
+from flask import Blueprint, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -46,14 +46,14 @@ def register(routes: Blueprint, services: Services, sessions: Sessions, factors:
         name, role = request.form.get("username", "")[:64], request.form.get("role", "")
         why = reason()
         if not why:
-            return _page(services, sessions, factors, error="reason", status=422)
+            return _page(services, sessions, factors, failed="add", error="reason")
         try:
             whose = services.operators.free(name)
             _check_role(role)
             services.audit.note("operator_added", actor(), whose, reason=why)
             password = services.operators.add(whose, role=role)
         except AccountError as error:
-            return _page(services, sessions, factors, error=error.code, status=422)
+            return _page(services, sessions, factors, failed="add", error=error.code)
         return _page(services, sessions, factors, password=password, whose=whose)
 
     @routes.post("/team/<username>/<action>")
@@ -83,7 +83,7 @@ def _act(
     services: Services, sessions: Sessions, factors: Factors, username: str, action: str
 ) -> BaseResponse:
     operators = services.operators
-    form, shown_password = request.form, ""
+    form, shown_password, failed = request.form, "", f"{action} {username}"
     acts: Mapping[str, Callable[[], object]] = {
         "role": lambda: operators.assign(username, role=form.get("role", "")),
         "reset": lambda: operators.reset_password(username),
@@ -97,9 +97,9 @@ def _act(
         raise NotFound
     why = reason()
     if not why and action not in {"sessions", "session"}:
-        return _page(services, sessions, factors, error="reason", status=422)
+        return _page(services, sessions, factors, failed=failed, error="reason")
     if username == sign_in.name() and action in NOT_TO_ONESELF:
-        return _page(services, sessions, factors, error="own", status=422)
+        return _page(services, sessions, factors, error="own")
     detail = {"role": form.get("role", "")[:20]} if action == "role" else {}
     try:
         if action == "role":
@@ -107,7 +107,7 @@ def _act(
         services.audit.note(f"operator_{action}", actor(), username, reason=why, **detail)
         found = acts[action]()
     except AccountError as error:
-        return _page(services, sessions, factors, error=error.code, status=422)
+        return _page(services, sessions, factors, failed=failed, error=error.code)
     if action == "reset":
         shown_password = str(found)
         return _page(services, sessions, factors, password=shown_password, whose=username)
@@ -125,9 +125,11 @@ def _page(
     sessions: Sessions,
     factors: Factors,
     *,
-    status: int = 200,
+    failed: str = "",
+    error: str = "",
     **values: object,
 ) -> BaseResponse:
+    """The page; after a form that failed, with what was given in it."""
     query = argument("q").lower()
     entries = [
         entry
@@ -140,7 +142,10 @@ def _page(
     return listed(
         "console_team.html",
         "team",
-        status=status,
+        status=422 if error else 200,
+        here=url_for(".team"),
+        written={failed: request.form} if failed else {},
+        error=error,
         operators=everyone,
         second={each.username: factors.has(each.username) for each in everyone},
         opened={each.username: sessions.open_of(each.username) for each in visible},

@@ -53,13 +53,14 @@ def register(services: Services) -> Callable[[Blueprint], None]:
             try:
                 acts[action]()
             except CaseError as error:
-                return _page(services, case_id, error=error.code)
+                return _page(services, case_id, failed=action, error=error.code)
             return redirect(url_for(".case", case_id=case_id), 303)
 
     return add
 
 
-def _page(services: Services, case_id: str, *, error: str = "") -> BaseResponse:
+def _page(services: Services, case_id: str, *, failed: str = "", error: str = "") -> BaseResponse:
+    """The page; after an action that failed, with what was written for it."""
     try:
         found = services.cases.get(case_id)
     except CaseError as unknown:
@@ -68,6 +69,8 @@ def _page(services: Services, case_id: str, *, error: str = "") -> BaseResponse:
         "console_case.html",
         "cases",
         status=422 if error else 200,
+        here=url_for(".case", case_id=case_id),
+        written={failed: request.form} if failed else {},
         case=found,
         notes=services.cases.notes(case_id),
         card=services.cards.get(found.credential_id),

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -147,7 +147,10 @@ def register(
                 return render_template("console_reveal.html", **values, value=None, error="")
             why = reason()
             if not why:
-                page = render_template("console_reveal.html", **values, value=None, error="reason")
+                given = request.form.get("reason", "")
+                page = render_template(
+                    "console_reveal.html", **values, value=None, error="reason", given=given
+                )
                 return page, 422
             services.audit.note("revealed", actor(), about, what=what, reason=why)
             return render_template("console_reveal.html", **values, value=value, error="")
@@ -239,6 +242,7 @@ def _page(
         "console_person.html",
         "live",
         status=status or (422 if error else 200),
+        here=url_for(".holder", channel=whose.channel, openid=whose.openid),
         holder=whose,
         person=person,
         talk=person.conversation,

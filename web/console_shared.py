@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -30,10 +30,30 @@ Register = Callable[[Blueprint], None]
 log = structlog.get_logger("web.console")
 
 
-def listed(template: str, place: str, *, status: int = 200, **values: object) -> BaseResponse:
-    """A page whose middle is asked for again and again; unchanged, it is answered 304."""
+def listed(
+    template: str,
+    place: str,
+    *,
+    status: int = 200,
+    here: str = "",
+    written: Mapping[str, Mapping[str, str]] | None = None,
+    **values: object,
+) -> BaseResponse:
+    """A page whose middle is asked for again and again; unchanged, it is answered 304.
+
+    Args:
+        template: of the page.
+        place: of the console, that the page belongs to.
+        status: of the answer.
+        here: the page's own address, where it may be the answer to a form of another one.
+        written: by its form, what was sent and could not be done: it stays in the form.
+        values: what the template shows.
+    """
     fragment = request.headers.get("X-Fragment") == "1"
-    page = render_template(template, **values, place=place, fragment=fragment)
+    answered = here if request.method == "POST" else ""
+    page = render_template(
+        template, **values, place=place, fragment=fragment, here=answered, written=written or {}
+    )
     answer = make_response(page, status)
     if fragment:
         answer.set_etag(hashlib.sha256(answer.get_data()).hexdigest()[:16])

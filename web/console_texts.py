@@ -112,6 +112,7 @@ def _page(
         spoken_languages=LANGUAGES,
         chosen=language,
         text=text,
+        given=request.form.get("reason", ""),
         error=error,
         missing=missing,
         preview=preview,

@@ -63,7 +63,8 @@ def _register_list(routes: Blueprint, services: Services) -> None:
 
         require(services, Role.ADMIN, "approve_organisation", request_id[:40])
         refused = _refused(services, act)
-        return _list(services, error=refused) if refused else redirect(LIST, 303)
+        failed = f"approve {request_id}"
+        return _list(services, failed, refused) if refused else redirect(LIST, 303)
 
     @routes.post("/verifiers/requests/<request_id>/refuse")
     def refuse_organisation(request_id: str) -> BaseResponse:
@@ -73,7 +74,8 @@ def _register_list(routes: Blueprint, services: Services) -> None:
         refused = _refused(
             services, lambda: services.organisations.refuse(request_id, actor(), why)
         )
-        return _list(services, error=refused) if refused else redirect(LIST, 303)
+        failed = f"refuse {request_id}"
+        return _list(services, failed, refused) if refused else redirect(LIST, 303)
 
 
 def _register_one(routes: Blueprint, services: Services) -> None:
@@ -99,7 +101,7 @@ def _register_one(routes: Blueprint, services: Services) -> None:
                 raise NotFound
 
         refused = _refused(services, act)
-        return _one(services, known, error=refused) if refused else redirect(_at(known), 303)
+        return _one(services, known, action, refused) if refused else redirect(_at(known), 303)
 
     @routes.post("/verifiers/<verifier_id>/<action>")
     def block_verifier(verifier_id: str, action: str) -> BaseResponse:
@@ -110,7 +112,7 @@ def _register_one(routes: Blueprint, services: Services) -> None:
         require(services, BLOCKING[action], f"verifier_{action}", verifier_id)
         why = reason()
         if not why:
-            return _one(services, known, error=_say(services, "console.verifiers.reason"))
+            return _one(services, known, action, _say(services, "console.verifiers.reason"))
         services.audit.note(f"verifier_{action}ed", actor(), verifier_id, reason=why)
         services.verifiers.block(verifier_id, blocked=action == "block")
         return redirect(_at(known), 303)
@@ -158,13 +160,16 @@ def _end(text: str) -> float:
     return datetime.datetime.combine(following, datetime.time(), CHINA).timestamp()
 
 
-def _list(services: Services, *, error: str = "") -> BaseResponse:
+def _list(services: Services, failed: str = "", error: str = "") -> BaseResponse:
+    """The list; after a form that failed, with what was given in it."""
     query = argument("q")
     sought = query.lower()
     return listed(
         "console_verifiers.html",
         "verifiers",
         status=422 if error else 200,
+        here=LIST,
+        written={failed: request.form} if failed else {},
         error=error,
         may=allowed(Role.ADMIN),
         waiting=services.organisations.waiting(),
@@ -178,12 +183,15 @@ def _list(services: Services, *, error: str = "") -> BaseResponse:
     )
 
 
-def _one(services: Services, verifier: Verifier, *, error: str = "") -> BaseResponse:
+def _one(services: Services, verifier: Verifier, failed: str = "", error: str = "") -> BaseResponse:
+    """One verifier; after a form that failed, with what was given in it."""
     action = "unblock" if verifier.blocked else "block"
     return listed(
         "console_verifier.html",
         "verifiers",
         status=422 if error else 200,
+        here=_at(verifier),
+        written={failed: request.form} if failed else {},
         error=error,
         verifier=verifier,
         grants=services.organisations.grants(verifier.verifier_id),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -104,6 +104,8 @@ def _page(services: Services, found: Review, *, error: str = "", status: int = 2
         "console_review.html",
         "reviews",
         status=status,
+        here=url_for(".review", review_id=found.review_id),
+        written={"decide": request.form} if error else {},
         review=found,
         error=error,
         own=sign_in.current().username,

@@ -171,6 +171,19 @@ class TestBlocking:
         assert found is not None
         assert not found.blocked
 
+    def test_what_was_given_stays_in_the_form(self, office: Office, software: Software) -> None:
+        admin = office.operator("admin", "ada").sign_in()
+        path = f"/console/verifiers/{software.verifier.verifier_id}"
+        page = admin.fill(f"{path}/block", at=path, reason="no").text
+        assert 'maxlength="200" value="no"' in page
+        assert f'data-here="{path}"' in page
+        given = {"purpose": "ticketing", "ground": "by law", "until": "2030-02-31"}
+        page = admin.fill(f"{path}/purposes/grant", at=path, **given).text
+        assert '<option value="ticketing" selected>' in page
+        assert 'name="ground" value="by law"' in page
+        assert 'name="until" value="2030-02-31"' in page
+        assert page.count('<details class="action" open>') == 1
+
     @pytest.mark.parametrize("action", ["explode", "purposes", "blocked"])
     def test_no_such_action(self, office: Office, software: Software, action: str) -> None:
         admin = office.operator("admin", "ada").sign_in()
@@ -208,6 +221,7 @@ class TestCards:
         answer = viewer.fill("/console/cards", q=query)
         assert answer.status_code == 404
         assert "No card was found" in answer.text
+        assert "\x00" in query or f'value="{query[:64]}" maxlength' in answer.text
 
     def test_it_shows_no_more_than_it_must(self, phone: Phone, viewer: Person) -> None:
         page = viewer.see(f"/console/cards/{phone.credential_id}").text
@@ -288,6 +302,15 @@ class TestActing:
         assert card is not None
         assert card.status is Status.ACTIVE
         assert office.audited()[0] == "action_refused"
+
+    def test_what_was_given_stays_in_the_form(self, phone: Phone, admin: Person) -> None:
+        path = f"/console/cards/{phone.credential_id}"
+        page = admin.fill(f"{path}/revoke", at=path, reason="no").text
+        revoking = page.partition(f"{path}/revoke")[2]
+        assert 'value="no"' in revoking
+        assert page.count('<details class="action" open>') == page.count('value="no"') == 1
+        assert f'data-here="{path}"' in page
+        assert "data-here" not in admin.see(path).text
 
     @pytest.mark.parametrize("reason", ["", "  ", "ab", "x" * 201])
     def test_no_reason_no_act(

@@ -188,6 +188,23 @@ class TestAccounts:
         assert viewer.see("/console").status_code == 303
         assert admin.see("/console").status_code == 200
 
+    def test_what_was_given_stays_in_the_form(self, office: Office, admin: Person) -> None:
+        office.operator("viewer", "vera")
+        given = {"username": "nora k", "role": "reviewer", "reason": WHY}
+        page = admin.fill("/console/team", **given).text
+        adding = page.partition('name="username"')[2]
+        assert 'value="nora k"' in adding
+        assert '<option value="reviewer" selected>' in adding
+        assert f'value="{WHY}"' in adding
+        assert 'action="/console/team"' in page
+        path = "/console/team/vera/role"
+        page = admin.fill(path, "/console/team", role="reviewer", reason="no").text
+        changing = page.partition(path)[2].partition("</form>")[0]
+        assert '<option value="reviewer" selected>' in changing
+        assert 'value="no"' in changing
+        assert page.count('<details class="action" open>') == page.count('value="no"') == 1
+        assert 'data-here="/console/team"' in page
+
     def test_a_role_ends_the_sessions(self, admin: Person, viewer: Person) -> None:
         admin.fill("/console/team/vera/role", "/console/team", role="reviewer", reason=WHY)
         assert viewer.see("/console").status_code == 303

@@ -135,6 +135,22 @@ def test_a_note_that_is_none(
     assert office.services.cases.get(case.case_id) == case
 
 
+@pytest.mark.parametrize("action", ["note", "close"])
+def test_what_was_written_is_not_lost(
+    office: WholeOffice, rosa: Person, case: Case, action: str
+) -> None:
+    long = "rang the holder " * 63
+    page = rosa.fill(f"{at(case)}/{action}", at=at(case), text=long).text
+    assert f'id="{action}" name="text" rows="2" maxlength="1000" required>{long}<' in page
+    assert page.count('<details class="action" open>') == 1
+    assert f'data-here="{at(case)}"' in page
+    office.services.cases.close(case.case_id, SYSTEM, "a colleague was quicker")
+    token = rosa.csrf("/console")
+    page = rosa.fill(f"{at(case)}/{action}", text="<b>it was me</b>", csrf_token=token).text
+    assert "this was not kept" in page
+    assert "readonly>&lt;b&gt;it was me" in page
+
+
 @pytest.mark.parametrize("action", ["take", "note", "close"])
 def test_a_closed_case_stays_closed(
     office: WholeOffice, rosa: Person, case: Case, action: str

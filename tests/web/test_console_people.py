@@ -119,6 +119,7 @@ class TestRevealing:
     ) -> None:
         answer = helper.fill(f"{PAGE}/reveal/name", reason=reason)
         assert (answer.status_code, NAME in answer.text) == (422, False)
+        assert f'value="{reason}" autofocus' in answer.text
         assert "revealed" not in office.audited()
 
     def test_not_for_a_viewer(self, office: Office, viewer: Person) -> None:

@@ -106,6 +106,14 @@ def test_what_would_break_a_sentence(  # noqa: PLR0917 - a row of the table
     assert office.texts.changed() == {}
 
 
+@pytest.mark.parametrize("given", [("preview", "Good day!"), ("change", "{"), ("preview", "{")])
+def test_the_reason_stays_too(admin: Person, given: tuple[str, str]) -> None:
+    do, text = given
+    page = admin.fill(PAGE, language="en", text=text, reason="friendlier", do=do).text
+    assert page.count('maxlength="200" value="friendlier"') == 1
+    assert f">{text}</textarea>" in page
+
+
 @pytest.mark.parametrize("language", ["", "fr", "../en", "<b>"])
 def test_no_such_language(office: WholeOffice, admin: Person, language: str) -> None:
     answer = admin.fill(PAGE, language=language, text="Hello", reason="because", do="change")

@@ -225,6 +225,30 @@ def test_what_an_operator_has_begun_in_a_list_stays(
     assert tuple(office.services.verifiers.find("Corner Café").purposes) == ("hotel",)
 
 
+def test_the_answer_to_a_form_that_failed(office: Office, address: str, page: Page) -> None:
+    """It renews itself and is searched as the page that it is, and keeps what was given."""
+    office.operator("admin")
+    office.services.operators.set_password("laochen", PASSWORD)
+    _asks_to_verify(office, "Corner Café", "corner")
+    sign_in(page, address, "console", "laochen")
+    page.goto(f"{address}/console/verifiers")
+    for purpose in ("hotel", "courier"):
+        page.uncheck(f"input[value={purpose}]")
+    page.fill("input[name=until_hotel]", "2030-12-31")
+    page.click("form[action$=approve] .button.main")
+    page.wait_for_selector(".notice.refused")
+    page.wait_for_url(f"{address}/console/verifiers")
+    _asks_to_verify(office, "Hill Hotel", "hill")
+    renewed(page)
+    assert page.inner_text("#live-sign") == "Updates by itself"
+    assert not page.is_checked("input[value=hotel]")
+    assert page.input_value("input[name=until_hotel]") == "2030-12-31"
+    page.fill("#q", "corner")
+    page.press("#q", "Enter")
+    page.wait_for_url(f"{address}/console/verifiers?q=corner")
+    page.wait_for_selector("text=Hill Hotel")
+
+
 def _asks_to_verify(office: Office, name: str, username: str) -> None:
     office.services.organisations.ask(
         name=name,

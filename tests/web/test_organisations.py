@@ -224,6 +224,21 @@ class TestDeciding:
         assert found is not None
         assert "ticketing" not in found.purposes
 
+    def test_what_was_given_stays_in_the_form(self, office: Office) -> None:
+        request_id = ask(office)
+        admin = office.operator("admin").sign_in()
+        at, base = "/console/verifiers", f"/console/verifiers/requests/{request_id}"
+        page = admin.fill(f"{base}/approve", at=at, until_hotel="2030-12-31").text  # none ticked
+        assert 'name="purpose" value="hotel" >' in page
+        assert 'name="until_hotel" value="2030-12-31"' in page
+        assert page.count("data-kept") == 1
+        assert f'data-here="{at}"' in page
+        why = "Not a hotel. " * 10
+        page = admin.fill(f"{base}/refuse", at=at, why=why).text
+        assert f'name="why" value="{why}"' in page
+        assert 'name="purpose" value="hotel" checked>' in page
+        assert page.count("data-kept") == 1
+
     def test_purposes_come_and_go_one_by_one(self, office: Office, software: Software) -> None:
         admin = office.operator("admin").sign_in()
         base = f"/console/verifiers/{software.verifier.verifier_id}/purposes"

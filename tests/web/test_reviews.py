@@ -89,6 +89,12 @@ def test_a_decision_needs_a_reason(office: Office, anna: Person, case: str, reas
     assert office.services.reviews.waiting()[0].first == ""
 
 
+def test_a_reason_that_is_too_short_stays_in_the_form(anna: Person, case: str) -> None:
+    at = f"/console/reviews/{case}"
+    page = anna.fill(f"{at}/decide", at=at, verdict="reject", reason="no").text
+    assert 'maxlength="200" value="no"' in page
+
+
 def test_another_verdict_than_there_is(anna: Person, case: str) -> None:
     assert decide(anna, case, "maybe") == 400
 
