@@ -346,6 +346,7 @@ def web() -> None:
 @main.command(hidden=True)
 def worker() -> None:
     """Do background jobs until SIGTERM; `run` and `serve` start it."""
+    health.forget_dead()
     parts = put_together(Settings())
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,15 +8,21 @@ import ssl
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+import app
 from bot.jobs import build_broker
+from commands.run import make_master_keys
 from credentials.webhooks import PAUSES_S
 from faces import video
+from parts import put_together
+from settings import Settings
+from web.condition import Gauge
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 
@@ -105,3 +111,54 @@ def _certificate() -> dict[str, bytes]:
         serialization.NoEncryption(),
     )
     return {"ca.pem": signed, "client.pem": signed, "client.key": plain}
+
+
+DAILY = ["remind", "registry sync", "audit verify", "audit archive"]
+
+
+@pytest.mark.parametrize(
+    "name", ["systemd/card-daily.service", "compose.yml", "kubernetes/card.yaml"]
+)
+def test_what_is_due_daily_is_done_everywhere(name: str) -> None:
+    """The words go through the shell, as they will: a quote too few would lose a command."""
+    (loop,) = re.findall(r"'(bad=0; .+)'", (DEPLOY / name).read_text("utf-8"))
+    loop = loop.replace("$$", "$").replace("/opt/card/.venv/bin/", "")
+    for failing in ("", "audit verify"):
+        told = f'python() {{ shift; echo "$*"; test "$*" != "{failing}"; }}; {loop}'
+        done = subprocess.run(["sh", "-c", told], capture_output=True, text=True, check=False)
+        assert done.stdout.splitlines() == DAILY
+        assert done.returncode == bool(failing)
+
+
+def test_what_is_due_daily_are_commands() -> None:
+    for words in DAILY:
+        command: click.Command = app.main
+        for word in words.split():
+            assert isinstance(command, click.Group)
+            command = command.commands[word]
+
+
+@pytest.fixture
+def gauges(tmp_path: Path) -> list[Gauge]:
+    """The product's readings; nothing is read."""
+    settings = Settings(profile="demo", var_dir=tmp_path)
+    make_master_keys(settings)
+    return list(app._condition(put_together(settings)).gauges)
+
+
+def test_alerts_have_the_limits_of_the_health_page(gauges: list[Gauge]) -> None:
+    rules = (DEPLOY / "alerts.yml").read_text("utf-8")
+    for gauge in gauges:
+        if gauge.bad is None or gauge.name == "webhook_seconds":  # a histogram for Prometheus
+            continue
+        sign = "<=" if gauge.low else ">="
+        assert f"expr: card_{gauge.name} {sign} {gauge.bad:.10g}\n" in rules, gauge.name
+
+
+@pytest.mark.parametrize("name", ["alerts.yml", "grafana-dashboard.json", "README.md"])
+def test_every_figure_that_is_named_is_there(name: str, gauges: list[Gauge]) -> None:
+    there = {f"card_{gauge.name}" for gauge in gauges}
+    there |= {"card_http_requests_total", "card_http_request_seconds_bucket"}
+    there |= {"card_authority_circuit", "card_stopped"}
+    text = (DEPLOY / name).read_text("utf-8")
+    assert set(re.findall(r"\bcard_[a-z_]+", text)) <= there

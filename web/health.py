@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import structlog
 from flask import Blueprint, Flask, Response, g, jsonify, request
@@ -80,6 +81,28 @@ def latency(app: Flask | None, route: str, share: float) -> float | None:
     if not whole:
         return None
     return min(edge for edge, count in below.items() if count >= share * whole)
+
+
+def forget_dead() -> None:
+    """Strike the live figures of processes that are gone: a killed one cannot do it itself.
+
+    Else an authority that was ill when its worker was killed would be shown as ill for ever.
+    """
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+    for file in Path(folder).glob("gauge_live*_*.db") if folder else ():
+        number = file.stem.rpartition("_")[2]
+        if number.isdigit() and not _is_alive(int(number)):
+            file.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class Measures:
