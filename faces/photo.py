@@ -179,6 +179,7 @@ def _decode(image: Image.Image, kind: str, longest: int, enough: int) -> Pixels:
         ratio = min(1.0, enough / max(image.size))
         image.draft("RGB", (int(image.width * ratio), int(image.height * ratio)))
     image.load()
+    turn = UPRIGHT.get(image.getexif().get(EXIF_ORIENTATION, 1))  # what is made of it has none
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         # What is transparent is shown to people on white, so it is measured on white too.
         layers = image.convert("RGBA")
@@ -186,7 +187,6 @@ def _decode(image: Image.Image, kind: str, longest: int, enough: int) -> Pixels:
         image.paste(layers, mask=layers.getchannel("A"))
     elif image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    turn = UPRIGHT.get(image.getexif().get(EXIF_ORIENTATION, 1))
     if max(image.size) > longest:
         ratio = longest / max(image.size)
         size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))

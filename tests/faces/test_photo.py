@@ -166,6 +166,20 @@ def test_every_exif_orientation_comes_back_upright(grace: Image.Image, orientati
     assert np.abs(opened.pixels.astype(int) - np.asarray(grace).astype(int)).mean() < 4
 
 
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "RGBA"), ("WEBP", "RGBA"), ("PNG", "LA")])
+def test_a_transparent_picture_comes_back_upright_too(
+    grace: Image.Image, kind: str, mode: str
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = grace.transpose(Image.Transpose.ROTATE_90).convert(mode)
+    lying.putpixel((0, 0), (*lying.getpixel((0, 0))[:-1], 0))  # type: ignore[index, misc]
+    opened = photo.open_photo(saved(lying, kind, exif=exif))
+    assert opened.pixels.shape == (600, 512, 3)
+    seen = np.asarray(grace.convert(mode).convert("RGB")).astype(int)
+    assert np.abs(opened.pixels.astype(int) - seen).mean() < 8
+
+
 def test_a_large_photo_comes_back_small_and_says_what_it_was(grace: Image.Image) -> None:
     opened = photo.open_photo(saved(grace.resize((3072, 3600)), "JPEG"))
     assert max(opened.pixels.shape) == 800
