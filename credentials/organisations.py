@@ -10,7 +10,7 @@ ground and, where it has one, its end.
 | `{org}:r:<request id>` | hash: n name, i division, d desk, w user name, h password hash, \
   p JSON: ground by purpose, e sealed contact, s status, t asked (s), b by, y why, v verifier |
 | `{org}:waiting` | sorted set: ids of requests that wait, by when |
-| `{org}:lock:<request id>` | one operator at a time decides |
+| `{org}:lock:<request id>` | one operator at a time decides; five seconds at most |
 | `{v:<verifier id>}:grants` | hash: JSON of each grant by purpose: g ground, u until, b by, t at |
 | `{v:<verifier id>}:desks` | set: the names of its desks |
 | `{v:<verifier id>}:acts` | stream: what its people changed: b by, k kind, a about; the last 1000 |
@@ -18,14 +18,15 @@ ground and, where it has one, its end.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import json
 import re
 import secrets
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 import redis
 
@@ -33,8 +34,8 @@ from credentials import passwords
 from credentials.accounts import LONGEST_DESK, Accounts, checked_username
 from credentials.audit import Audit
 from credentials.connection import guard
-from credentials.errors import CredentialError
-from credentials.hashes import Fields, read, read_many, write
+from credentials.errors import CredentialError, UnavailableError
+from credentials.hashes import Changes, Fields, read, read_many, write
 from credentials.model import Actor, Verifier
 from credentials.sealing import Sealer
 from credentials.verifiers import Verifiers, checked_name, checked_purposes
@@ -164,12 +165,15 @@ class Organisations:
             "e": self._sealer.seal(key, said["contact"].encode()),
         }  # fmt: skip
         with guard():
+            # What ended without an answer must not count for ever.
+            self._redis.zremrangebyscore(_WAITING, "-inf", now - ASKED_S)
             if int(self._redis.zcard(_WAITING)) >= MOST_WAITING:
                 raise OrganisationError("too_many_waiting")
-        write(self._redis, key, fields)
-        with guard():
-            self._redis.expire(key, ASKED_S)
-            self._redis.zadd(_WAITING, {request_id: now})
+            together = self._redis.pipeline(transaction=True)
+            together.hset(key, mapping=cast("Changes", fields))
+            together.expire(key, ASKED_S)
+            together.zadd(_WAITING, {request_id: now})
+            together.execute()
         return request_id
 
     def request(self, request_id: str) -> Request:
@@ -198,6 +202,9 @@ class Organisations:
     def approve(self, request_id: str, actor: Actor, until: Mapping[str, float]) -> Verifier:
         """Make the organisation a verifier and who asked its manager.
 
+        What was cut short is done to its end by approving again: the request keeps the id of the
+        verifier that it becomes, so that there is one, and its manager is not taken for another.
+
         Args:
             request_id: which request.
             actor: the operator.
@@ -208,25 +215,31 @@ class Organisations:
             VerifierError: no_purpose, or one that was not asked for.
             AccountError: account_exists, when the name was taken meanwhile.
         """
-        asked = self._claim(request_id)
-        granted = {purpose: until[purpose] for purpose in until if purpose in asked.grounds}
-        checked_purposes(granted)
-        self._staff.free(asked.username)
-        verifier = self._verifiers.register(asked.name, granted)
-        told = {"purposes": ",".join(granted), "request": request_id}
-        self._audit.note("organisation_approved", actor, verifier.verifier_id, **told)
-        for purpose, end in granted.items():
-            self._put_grant(verifier.verifier_id, purpose, asked.grounds[purpose], end, actor)
-        self._enforce(verifier.verifier_id)
-        self._verifiers.settle(verifier.verifier_id, asked.division)
-        kept = read(self._redis, _request(request_id))[b"h"].decode()
-        self._staff.add(
-            asked.username, verifier_id=verifier.verifier_id, desk="", role=MANAGER,
-            password_hash=kept,
-        )  # fmt: skip
-        self.add_desk(verifier.verifier_id, asked.desk)
-        self.act(verifier.verifier_id, actor.name, "approved", asked.name)
-        self._decide(request_id, RequestStatus.APPROVED, actor, v=verifier.verifier_id)
+        with self._claimed(request_id) as asked:
+            granted = {purpose: until[purpose] for purpose in until if purpose in asked.grounds}
+            checked_purposes(granted)
+            verifier = self._verifiers.get(asked.verifier_id) if asked.verifier_id else None
+            there = self._staff.get(asked.username)
+            if there is None or verifier is None or there.verifier_id != verifier.verifier_id:
+                self._staff.free(asked.username)
+            if verifier is None:
+                verifier = self._verifiers.register(asked.name, granted)
+                write(self._redis, _request(request_id), {"v": verifier.verifier_id})
+            told = {"purposes": ",".join(granted), "request": request_id}
+            self._audit.note("organisation_approved", actor, verifier.verifier_id, **told)
+            for purpose, end in granted.items():
+                self._put_grant(verifier.verifier_id, purpose, asked.grounds[purpose], end, actor)
+            self._enforce(verifier.verifier_id)
+            self._verifiers.settle(verifier.verifier_id, asked.division)
+            if there is None:
+                kept = read(self._redis, _request(request_id))[b"h"].decode()
+                self._staff.add(
+                    asked.username, verifier_id=verifier.verifier_id, desk="", role=MANAGER,
+                    password_hash=kept,
+                )  # fmt: skip
+            self.add_desk(verifier.verifier_id, asked.desk)
+            self.act(verifier.verifier_id, actor.name, "approved", asked.name)
+            self._decide(request_id, RequestStatus.APPROVED, actor)
         return verifier
 
     def refuse(self, request_id: str, actor: Actor, why: str) -> None:
@@ -236,9 +249,11 @@ class Organisations:
             OrganisationError: unknown_request, already_decided, bad_field.
         """
         reason = _tidy("why", why)
-        self._claim(request_id)
-        self._audit.note("organisation_refused", actor, request_id)
-        self._decide(request_id, RequestStatus.REFUSED, actor, y=reason)
+        with self._claimed(request_id) as asked:
+            self._audit.note("organisation_refused", actor, request_id)
+            if asked.verifier_id:  # its approval was cut short
+                self._verifiers.block(asked.verifier_id)
+            self._decide(request_id, RequestStatus.REFUSED, actor, y=reason)
 
     # Purposes, one by one.
 
@@ -320,14 +335,23 @@ class Organisations:
             for _, one in found
         ]
 
-    def _claim(self, request_id: str) -> Request:
-        """The request, for one operator alone."""
-        asked = self.request(request_id)
+    @contextlib.contextmanager
+    def _claimed(self, request_id: str) -> Iterator[Request]:
+        """The request, for one operator alone; let go at once where nothing was decided."""
+        self.request(request_id)
+        lock = f"{{org}}:lock:{request_id}"
         with guard():
-            mine = self._redis.set(f"{{org}}:lock:{request_id}", "1", nx=True, ex=LOCK_S)
-        if not mine or self.request(request_id).status is not RequestStatus.WAITING:
+            mine = self._redis.set(lock, "1", nx=True, ex=LOCK_S)
+        asked = self.request(request_id)
+        if not mine or asked.status is not RequestStatus.WAITING:
             raise OrganisationError("already_decided")
-        return asked
+        try:
+            yield asked
+        except CredentialError:
+            # Whoever mends what was wrong must not read that somebody else has decided.
+            with contextlib.suppress(UnavailableError), guard():
+                self._redis.delete(lock)
+            raise
 
     def _decide(self, request_id: str, status: RequestStatus, actor: Actor, **more: str) -> None:
         key = _request(request_id)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import cast
+import time
+from typing import Any, cast
 
 import pytest
 
 from credentials import organisations
+from credentials.errors import CredentialError
 from credentials.organisations import RequestStatus
 from tests.web.office import PASSWORD, Office, Person, Phone, Software, outcome
 from web import team
@@ -146,6 +148,26 @@ class TestAsking:
             assert "Too often" in answer.text
         assert office.services.organisations.waiting() == []
 
+    def test_requests_that_ended_unanswered_keep_nobody_out(self, office: Office) -> None:
+        ended = time.time() - organisations.ASKED_S - 1
+        old = {f"{n:032x}": ended for n in range(organisations.MOST_WAITING)}
+        office.services.redis.zadd("{org}:waiting", old)
+        ask(office)
+        assert len(office.services.organisations.waiting()) == 1
+
+    def test_a_request_is_kept_whole_or_not_at_all(self, office: Office) -> None:
+        database: Any = office.services.redis
+        database.execute_command("ACL SETUSER", "default", "-expire")  # a Redis that fails half-way
+        try:
+            with pytest.raises(CredentialError):
+                office.services.organisations.ask(
+                    name="A", division="440115", contact="Ms Lin, 020 8888 0000", desk="1",
+                    grounds={"hotel": "law"}, username="lin", password=PASSWORD,
+                )  # fmt: skip
+        finally:
+            database.execute_command("ACL SETUSER", "default", "+@all")
+        assert database.keys("{org}:r:*") == []
+
     def test_neither_contact_nor_password_is_kept_in_plain(self, office: Office) -> None:
         ask(office)
         keys = cast("list[bytes]", office.services.redis.keys("{org}:r:*"))
@@ -184,6 +206,42 @@ class TestDeciding:
         answer = admin.fill(path, at="/console/verifiers", purpose="hotel")
         assert answer.status_code == 422
         assert len(office.services.verifiers.all()) == 1
+
+    def cut_short(self, office: Office) -> str:
+        """A request as Redis has it where its approval's last step did not come through."""
+        request_id = ask(office)
+        database, key = office.services.redis, f"{{org}}:r:{request_id}"
+        waiting = cast("dict[bytes, bytes]", database.hgetall(key))
+        approve(office, request_id)
+        database.hset(key, mapping={b"s": waiting[b"s"], b"h": waiting[b"h"]})
+        database.zadd("{org}:waiting", {request_id: 1})
+        database.delete(f"{{org}}:lock:{request_id}")
+        return request_id
+
+    def test_what_was_cut_short_and_is_then_refused_lets_nobody_in(self, office: Office) -> None:
+        request_id = self.cut_short(office)
+        admin = office.operator("admin", "second").sign_in()
+        path = f"/console/verifiers/requests/{request_id}/refuse"
+        assert admin.fill(path, at="/console/verifiers", why="Not a hotel").status_code == 303
+        asker = visitor(office)
+        asker.try_to_sign_in(PASSWORD)
+        assert asker.see("/desk").status_code == 403
+        assert [one.blocked for one in office.services.verifiers.all()] == [True]
+
+    def test_what_was_cut_short_is_approved_to_its_end(self, office: Office) -> None:
+        request_id = self.cut_short(office)
+        approve(office, request_id, "second")
+        found = office.services.organisations.request(request_id)
+        assert found.status is RequestStatus.APPROVED
+        assert [one.verifier_id for one in office.services.verifiers.all()] == [found.verifier_id]
+        assert visitor(office).sign_in().see("/desk/team").status_code == 200
+
+    def test_what_was_mended_at_once_is_not_called_decided(self, office: Office) -> None:
+        request_id = ask(office)
+        admin = office.operator("admin").sign_in()
+        path, at = f"/console/verifiers/requests/{request_id}/approve", "/console/verifiers"
+        assert "Choose at least one purpose" in admin.fill(path, at=at).text
+        assert admin.fill(path, at=at, purpose="hotel").status_code == 303
 
     def test_a_purpose_that_was_not_asked_for_is_not_granted(self, office: Office) -> None:
         request_id = ask(office)
