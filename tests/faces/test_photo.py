@@ -173,7 +173,7 @@ def test_a_transparent_picture_comes_back_upright_too(
     exif = Image.Exif()
     exif[0x0112] = 6
     lying = grace.transpose(Image.Transpose.ROTATE_90).convert(mode)
-    lying.putpixel((0, 0), (*lying.getpixel((0, 0))[:-1], 0))  # type: ignore[index, misc]
+    lying.putpixel((0, 0), (*lying.getpixel((0, 0))[:-1], 0))  # type: ignore[index]  # all of these have bands
     opened = photo.open_photo(saved(lying, kind, exif=exif))
     assert opened.pixels.shape == (600, 512, 3)
     seen = np.asarray(grace.convert(mode).convert("RGB")).astype(int)
