@@ -47,7 +47,7 @@ def matches(kept: str | None, password: str) -> bool:
     """Whether `password` is the one that `kept` was made of; with None as slow, and False."""
     try:
         right = _HASHER.verify(kept or _NOBODY, password[:LONGEST])
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):  # half a character, of JSON
         return False
     return right and kept is not None and len(password) <= LONGEST
 

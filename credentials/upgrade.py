@@ -203,7 +203,9 @@ class Upgrades:
         credential_id = self._held(holder)
         challenge, session, _ = self._take(credential_id, "fc", "fe")
         raw = _challenge_in(result)
-        if not challenge or not hmac.compare_digest(raw.encode(), challenge.encode()):
+        if not challenge or not hmac.compare_digest(
+            raw.encode(errors="replace"), challenge.encode()
+        ):
             raise UpgradeError("bad_challenge")
         if not signed():
             self._refused(credential_id, "fingerprint", "signature")

@@ -163,7 +163,13 @@ def test_a_pin_entered_counts_for_two_minutes(upgraded: Phone, bank: Desk) -> No
 
 
 @pytest.mark.parametrize(
-    ("pin", "code"), [("", "pin_required"), (WRONG, "wrong_pin"), ("x" * 4000, "wrong_pin")]
+    ("pin", "code"),
+    [
+        ("", "pin_required"),
+        (WRONG, "wrong_pin"),
+        ("x" * 4000, "wrong_pin"),
+        ("\ud800", "wrong_pin"),
+    ],
 )
 def test_no_approval_without_the_right_pin(
     upgraded: Phone, bank: Desk, pin: str, code: str

@@ -470,9 +470,10 @@ def test_a_finger_that_the_platform_does_not_confirm(small: Small, platform: Pla
 def test_a_challenge_that_was_not_given_is_not_even_asked_about(
     small: Small, platform: Platform
 ) -> None:
-    small.sends("soter/challenge")
-    answer = small.sends("soter/answer", json_string='{"raw": "x"}', json_signature="s")
-    assert code_of(answer) == (422, "bad_challenge")
+    for result in ('{"raw": "x"}', r'{"raw": "\ud800"}'):  # the second has half a character
+        small.sends("soter/challenge")
+        answer = small.sends("soter/answer", json_string=result, json_signature="s")
+        assert code_of(answer) == (422, "bad_challenge")
     assert platform.asked == []
     assert code_of(small.sends("soter/answer", json_string="x")) == (400, "malformed")
 
