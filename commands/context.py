@@ -39,17 +39,27 @@ def note(services: Services, kind: str, about: str, **details: str) -> None:
     services.audit.note(kind, Actor("operator", "command line"), about, **details)
 
 
-def complain_of(unreadable: Sequence[str]) -> None:
+def complain_of(unreadable: Sequence[str], unusable: Sequence[str] = ()) -> None:
     """End a command with status 1 where it had to pass cards over.
 
+    Args:
+        unreadable: cards that do not open, to be looked for in a backup.
+        unusable: cards of whose person the authority's answer cannot be used: theirs to mend.
+
     Raises:
-        click.ClickException: it names them, so that they can be looked for in a backup.
+        click.ClickException: it names them.
     """
-    if unreadable:
-        one = len(unreadable) == 1
-        count = "1 card" if one else f"{len(unreadable)} cards"
-        passed = f"{'was' if one else 'were'} passed over"
-        raise click.ClickException(f"{count} cannot be read and {passed}: {', '.join(unreadable)}")
+    said = []
+    for why, cards in (
+        ("cannot be read", unreadable),
+        ("cannot be re-checked, for the authority's answer about them is unusable,", unusable),
+    ):
+        if cards:
+            count = "1 card" if len(cards) == 1 else f"{len(cards)} cards"
+            passed = f"{'was' if len(cards) == 1 else 'were'} passed over"
+            said.append(f"{count} {why} and {passed}: {', '.join(cards)}")
+    if said:
+        raise click.ClickException("; ".join(said))
 
 
 def sentence(error: CredentialError) -> str:

@@ -31,19 +31,22 @@ def sync(opener: Opener, *, rate: float) -> None:
     """Re-check every card: take over what changed, revoke where the registration has ended.
 
     Prints one JSON object of what was found. Beginning again is harmless. Exit status 1 where
-    cards could not be read: all others were re-checked.
+    cards could not be read, or what the authority says of their person could not be used: all
+    others were re-checked.
     """
     with opened(opener) as services:
         note(services, "registry_sync", "registry")
         found: dict[str, int] = {}
         unreadable: tuple[str, ...] = ()
+        unusable: tuple[str, ...] = ()
         with click.progressbar(length=1, label="re-checking", file=sys.stderr) as bar:
             for step in services.renewals.sync(rate=rate):
                 bar.length = max(step.total, 1)
                 bar.update(step.done - bar.pos)
                 found, unreadable = dict(step.findings), step.unreadable
+                unusable = step.unusable
     click.echo(json.dumps(found))
-    complain_of(unreadable)
+    complain_of(unreadable, unusable)
 
 
 def _id_number(_context: click.Context, _option: click.Parameter, value: str) -> str:

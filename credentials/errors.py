@@ -18,6 +18,10 @@ class UnavailableError(CredentialError):
     """Redis, the keys, the authority or the audit is missing or slow: nothing was done."""
 
 
+class UnusableError(UnavailableError):
+    """What the authority says of one person cannot be used; of another it may be."""
+
+
 class RefusalError(CredentialError):
     """A verification that is refused; `code` is one of the contract's.
 

@@ -31,7 +31,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont, ImageOps
 from qrcode.constants import ERROR_CORRECT_M
 
 from credentials.codes import LIFE_SECONDS
-from credentials.errors import UnavailableError
+from credentials.errors import UnusableError
 from credentials.model import Card, Level
 
 QUIET_ZONE = 4  # modules, ISO/IEC 18004, 9.1
@@ -154,17 +154,17 @@ def portrait(image: bytes) -> bytes:
     Everything beside the pixels (place, camera, time) is left behind.
 
     Raises:
-        UnavailableError: when the authority sent what is no picture.
+        UnusableError: when the authority sent what is no picture.
     """
     try:
         with Image.open(io.BytesIO(image), formats=("JPEG", "PNG", "WEBP")) as opened:
             if opened.width * opened.height > _LARGEST_PORTRAIT:
-                raise UnavailableError(what="authority", why="portrait")
+                raise UnusableError(what="authority", why="portrait")
             opened.draft("RGB", (2 * PORTRAIT_SIZE[0], 2 * PORTRAIT_SIZE[1]))  # JPEG: decode small
             upright = ImageOps.exif_transpose(opened).convert("RGB")
             upright.info.clear()  # a comment would be written again
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UnavailableError(what="authority", why="portrait") from error
+        raise UnusableError(what="authority", why="portrait") from error
     upright.thumbnail(PORTRAIT_SIZE, Image.Resampling.LANCZOS)
     made = b""
     for quality in (85, 75, 65, 50, 35, 20):

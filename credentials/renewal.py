@@ -38,6 +38,7 @@ from credentials.errors import (
     LifecycleError,
     NoCardError,
     UnavailableError,
+    UnusableError,
 )
 from credentials.issuing import RESERVED_SECONDS
 from credentials.model import Actor, Card, Consent, Holder, Person, Status
@@ -89,13 +90,15 @@ class Recheck:
 class Synced:
     """How far `sync` has come: cards done, cards in all, and how often each was found.
 
-    `unreadable` are the credentials that do not open; they are counted under that word, too.
+    `unreadable` are the credentials that do not open, `unusable` those of whose person the
+    authority's answer cannot be used; each are counted under that word, too.
     """
 
     done: int
     total: int
     findings: Mapping[str, int]
     unreadable: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = ()
 
 
 class Renewals:
@@ -183,11 +186,13 @@ class Renewals:
         """Re-check every card with the authority, at most `rate` a second; yields after each.
 
         The first is `Synced(0, total, {})`. An authority that does not answer ends it with
-        UnavailableError; beginning again is harmless. A card that does not open holds up no other.
+        UnavailableError; beginning again is harmless. A card that does not open holds up no other,
+        nor does one of whose person the answer cannot be used.
         """
         ids = list(self._living())
         findings: dict[str, int] = {}
         unreadable: tuple[str, ...] = ()
+        unusable: tuple[str, ...] = ()
         yield Synced(0, len(ids), findings)
         began = time.monotonic()
         for done, credential_id in enumerate(ids, start=1):
@@ -199,8 +204,11 @@ class Renewals:
             except SealBrokenError:
                 found = "unreadable"
                 unreadable += (credential_id,)
+            except UnusableError:
+                found = "unusable"
+                unusable += (credential_id,)
             findings[found] = findings.get(found, 0) + 1
-            yield Synced(done, len(ids), findings, unreadable)
+            yield Synced(done, len(ids), findings, unreadable, unusable)
 
     def _living(self) -> Iterator[str]:
         with guard():

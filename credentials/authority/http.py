@@ -30,7 +30,7 @@ from credentials.authority.base import (
     NotRegisteredError,
     PersonEndedError,
 )
-from credentials.errors import UnavailableError
+from credentials.errors import UnavailableError, UnusableError
 from credentials.model import Person
 
 CONNECT_SECONDS = 2.0
@@ -124,9 +124,9 @@ class HttpAuthority:
 
 def _trusted(person: _Registered, name: str, id_number: str) -> Person:
     if person.id_number != id_number or not names.same(person.name, name):
-        raise UnavailableError(what="authority", why="another person")
+        raise UnusableError(what="authority", why="another person")
     if not person.portrait.startswith(_PICTURES):
-        raise UnavailableError(what="authority", why="portrait")
+        raise UnusableError(what="authority", why="portrait")
     return Person(
         name=person.name,
         id_number=person.id_number,

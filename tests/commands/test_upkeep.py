@@ -95,6 +95,14 @@ def test_cards_that_do_not_open_are_named_and_hold_up_nobody(
     assert card not in complained.rpartition("passed over")[2]
 
 
+def test_a_person_whose_answer_cannot_be_used_is_named(shell: Shell, card: str) -> None:
+    shell.services.authority.add(person(portrait=b"no picture"))  # type: ignore[attr-defined]
+    said, complained = shell.ends_with(1, "registry", "sync", "--rate", "1000")
+    assert json.loads(said) == {"unusable": 1}
+    assert "the authority's answer about them is unusable" in complained
+    assert card in complained
+
+
 @pytest.mark.parametrize("words", [("--id-number", "1", "--reason", "died"), ("--reason", "died")])
 def test_who_is_nobody_does_not_end(shell: Shell, words: tuple[str, ...]) -> None:
     shell.is_refused("registry", "end", *words)

@@ -445,6 +445,18 @@ def test_a_card_that_does_not_open_holds_up_no_other(
         renewals.recheck(broken)
 
 
+def test_a_person_whose_answer_cannot_be_used_holds_up_no_other(
+    issuer: Issuer, renewals: Renewals, registry: EmbeddedRegistry
+) -> None:
+    phones = [issuer.phone(number) for number in range(1, 5)]
+    for number in range(1, 5):
+        registry.add(person(number, portrait=b"no picture" if number == 2 else person().portrait))
+    registry.end(person(4).id_number, "died")
+    last = list(renewals.sync(rate=1000, pause=lambda _: None))[-1]
+    assert (last.done, last.unreadable, last.unusable) == (4, (), (phones[1].credential_id,))
+    assert last.findings == {"unusable": 1, "same": 2, "ended": 1}
+
+
 @pytest.mark.parametrize("credential_id", ["0" * 16, "f" * 16])
 def test_a_card_that_is_not_there(renewals: Renewals, credential_id: str) -> None:
     assert renewals.recheck(credential_id).finding is Finding.OVER
