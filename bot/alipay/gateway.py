@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +35,7 @@ REAL_GATEWAY = "https://openapi.alipay.com/gateway.do"
 REAL_FILES = "https://openfile.alipay.com/chat/multimedia.do"
 CONNECT_SECONDS = 2.0
 WAIT_SECONDS = 5.0
+WHOLE_SECONDS = 10.0
 MOST_ANSWER_BYTES = 1024 * 1024
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
 DONE = "10000"
@@ -94,13 +96,13 @@ class Gateway:
         """The file that a method answers with.
 
         Raises:
-            PlatformUnavailableError: when the platform does not answer.
+            PlatformUnavailableError: when the platform does not answer, or not just now.
             MediaGoneError: when it has no such file, or one larger than `limit` bytes.
         """
         signed = self._signed(method, content, {})
         answer = self._exchange(self._files, {"charset": "utf-8"}, signed, None, limit)
         if answer.lstrip()[:1] == b"{":  # a photo or a video begins with no brace
-            raise MediaGoneError("the platform names no file")
+            raise _no_file(answer)
         return answer
 
     def close(self) -> None:
@@ -133,6 +135,7 @@ class Gateway:
         files: Mapping[str, tuple[str, bytes, str]] | None,
         limit: int,
     ) -> bytes:
+        deadline = time.monotonic() + WHOLE_SECONDS
         parts: list[bytes] = []
         left = limit
         try:
@@ -145,6 +148,8 @@ class Gateway:
                     left -= len(part)
                     if left < 0:
                         raise MediaGoneError(f"larger than {limit} bytes")
+                    if time.monotonic() > deadline:
+                        raise PlatformUnavailableError("the platform is too slow")
                     parts.append(part)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PlatformUnavailableError(
@@ -181,6 +186,22 @@ class Gateway:
             self._signer.check(signature, content.encode())
         except ForgedError:
             raise PlatformUnavailableError("the answer is not signed by the platform") from None
+
+
+def _no_file(answer: bytes) -> ChannelError:
+    """What JSON in a file's place means; it is told with a name around it, or without."""
+    try:
+        told = json.loads(answer)
+    except (ValueError, RecursionError):
+        told = {}
+    for each in (told, *told.values()):
+        if isinstance(each, dict) and "code" in each:
+            meant = _meaning(
+                str(each["code"]), str(each.get("sub_code", "")), str(each.get("msg", ""))
+            )
+            if isinstance(meant, PlatformUnavailableError):
+                return meant
+    return MediaGoneError("the platform names no file")
 
 
 def _done(found: dict[str, Any]) -> dict[str, Any]:
