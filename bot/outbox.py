@@ -36,6 +36,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -89,6 +90,15 @@ class Kept:
 
     replies: tuple[Reply, ...] = ()
     last: bytes = b""
+
+    @property
+    def mark(self) -> str:
+        """Part of the key that it is put under again, with an answer that must wait.
+
+        A turn that was not heard in the end is heard once more. Had its answer been kept meanwhile,
+        then it lies here, and would be struck off without having been put.
+        """
+        return f":{hashlib.blake2b(self.last, digest_size=8).hexdigest()}" if self.last else ""
 
 
 NOTHING_KEPT = Kept()

@@ -235,7 +235,8 @@ class Talk:
             if not late and self._hands_over(turn, taken, move):
                 replies = (HandOver(), *replies)
             answer = replies[0] if replies and not late else None
-            name, known = f"turn:{turn.key or turn.at}", _knowing(taken.conversation, move)
+            name = f"turn:{turn.key or turn.at}{kept.mark}"
+            known = _knowing(taken.conversation, move)
             if through_page:
                 answer = Say(speech.text_of(replies)) if replies else None
             elif answer is None:

@@ -11,6 +11,7 @@ from bot.assist import Assist, AssistError
 from bot.conversations import ANSWER_SECONDS, BusyError
 from bot.talk import Talk
 from bot.wechat import replies
+from credentials.errors import UnavailableError
 from credentials.model import Actor, Status
 from credentials.store import verification_key
 from handlers import facing
@@ -928,6 +929,29 @@ class TestDelivery:
         said = "\n\n".join(words(each) for each in arrived)
         assert said.startswith("\n\n".join(receipts))
         assert "【1/4】" in said.removeprefix("\n\n".join(receipts))
+
+    def test_what_is_kept_before_a_turn_is_heard_at_last_is_not_lost(
+        self, world: World, phone: Phone, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.outbox.put(phone.holder, [Say("a receipt")], "r")
+        world.platform.refuses = True
+        phone.hears()
+
+        def out(*_: object, **__: object) -> None:
+            world.outbox.deliver(phone.holder)  # the answer and the receipt are refused, and kept
+            raise UnavailableError(what="redis")
+
+        turn = phone.turn(Kind.TEXT, "帮助", key="again")
+        with monkeypatch.context() as at_first:
+            at_first.setattr(world.conversations, "keep", out)
+            with pytest.raises(UnavailableError):
+                world.talk.take(turn)
+        world.platform.refuses = False
+        world.talk.take(turn)
+        told = phone.hears()
+        assert "a receipt" in told
+        assert world.services.texts.say("zh_CN", "chat.help") in told
+        assert phone.say("帮助") == world.services.texts.say("zh_CN", "chat.help")
 
     def test_an_answer_is_not_given_to_another_turn(self, world: World, phone: Phone) -> None:
         first = phone.turn(Kind.TEXT, "申请", key="first")
