@@ -8,10 +8,11 @@ kept, for two days.
 
 | key | holds |
 |---|---|
-| `{v:<verifier id>}:book:<desk>` | sorted set: ids of entries, by when (ms); desk by its SHA-256 |
-| `{v:<verifier id>}:booked` | set: the names of the desks that have a book |
+| `{v:<verifier id>}:book:<desk>` | sorted set: ids of entries, by when (ms); desk by its SHA-256; \
+  older ones than any purpose keeps leave it with the next guest |
+| `{v:<verifier id>}:booked` | set: the names of the desks that have a book, or refused scans |
 | `{v:<verifier id>}:e:<entry id>` | hash: k kind, t when (ms), d desk, p purpose, w staff, \
-  s state, e sealed values, n sealed note; ends with the purpose's retention |
+  s state, o nobody answered, e sealed values, n sealed note; ends with the purpose's retention |
 | `{v:<verifier id>}:missed:<desk>` | stream: t, p, c, w of refused scans; desk by its SHA-256 |
 """
 
@@ -41,6 +42,7 @@ MISSED_S = 2 * DAY_S
 MOST_ROWS = 2000
 LONGEST_NOTE = 300
 LONGEST_VALUE = 80
+KEPT_S = max(purpose.retention_days for purpose in PURPOSES.values()) * DAY_S
 SCAN, PAPER = "scan", "paper"
 _ENTRY = re.compile(r"[0-9a-f]{20}")
 
@@ -53,7 +55,10 @@ class ShiftError(CredentialError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
-    """One guest in the book; `values` are what the purpose disclosed, or was read from the card."""
+    """One guest in the book; `values` are what the purpose disclosed, or was read from the card.
+
+    `over` says of one that waits that it waits no longer: the guest did not answer in time.
+    """
 
     entry_id: str
     kind: str
@@ -64,6 +69,7 @@ class Entry:
     state: State
     values: Mapping[str, str]
     note: str
+    over: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -114,6 +120,7 @@ class Shifts:
             together = self._redis.pipeline(transaction=False)
             together.xadd(key, said, maxlen=MISSED_KEPT, approximate=False)  # type: ignore[arg-type]
             together.expire(key, MISSED_S)
+            together.sadd(_booked(verifier_id), desk)
             together.execute()
 
     def missed(self, verifier_id: str, desk: str) -> list[Missed]:
@@ -126,7 +133,7 @@ class Shifts:
         ]
 
     def desks(self, verifier_id: str) -> list[str]:
-        """The desks of a verifier that have a book."""
+        """The desks of a verifier that have a book, or refused scans."""
         with guard():
             found: Any = self._redis.smembers(_booked(verifier_id))
         return sorted(name.decode() for name in found)
@@ -163,10 +170,17 @@ class Shifts:
                 self._redis.zrem(book, *gone)
         return [entry for entry in entries if entry is not None]
 
-    def settle(self, verifier_id: str, found: Verification) -> None:
-        """Bring the entry of a scan up to date, if there is one."""
+    def settle(self, verifier_id: str, found: Verification, *, unanswered: bool = False) -> None:
+        """Bring the entry of a scan up to date, if there is one.
+
+        Args:
+            verifier_id: whose book.
+            found: how the scan stands.
+            unanswered: whether it is denied only because the guest let the time pass.
+        """
         if self._fields(verifier_id, found.verification_id):
-            about = {"p": found.purpose, "s": found.state.value}
+            outcome = {"o": "1"} if unanswered else {"s": found.state.value}
+            about = {"p": found.purpose, **outcome}
             at = found.verified_at
             self._fill(verifier_id, found.verification_id, at, _values(found), about)
 
@@ -188,16 +202,20 @@ class Shifts:
         Raises:
             ShiftError: unknown_entry, bad_note.
         """
-        self.get(verifier_id, entry_id)
+        entry = self.get(verifier_id, entry_id)
         tidy = " ".join(text.split())
         if len(tidy) > LONGEST_NOTE or not tidy.isprintable():
             raise ShiftError("bad_note", limit=LONGEST_NOTE)
         key = _entry(verifier_id, entry_id)
         with guard():
+            together = self._redis.pipeline(transaction=True)
             if tidy:
-                self._redis.hset(key, "n", self._sealer.seal(f"{key}:note", tidy.encode()))
+                together.hset(key, "n", self._sealer.seal(f"{key}:note", tidy.encode()))
             else:
-                self._redis.hdel(key, "n")
+                together.hdel(key, "n")
+            # The entry may have ended a moment ago: its note must not stay without it.
+            together.expireat(key, _end(entry.at, entry.purpose))
+            together.execute()
 
     def _put(
         self,
@@ -212,6 +230,7 @@ class Shifts:
         with guard():
             together = self._redis.pipeline(transaction=True)
             together.zadd(book, {entry_id: float(f"{at * 1000:.0f}")}, nx=True)
+            together.zremrangebyscore(book, "-inf", f"{(time.time() - KEPT_S) * 1000:.0f}")
             together.sadd(_booked(verifier_id), about["d"])
             together.execute()
 
@@ -230,7 +249,7 @@ class Shifts:
         with guard():
             together = self._redis.pipeline(transaction=True)
             together.hset(key, mapping=fields)
-            together.expireat(key, int(at) + PURPOSES[about["p"]].retention_days * DAY_S)
+            together.expireat(key, _end(at, about["p"]))
             together.execute()
 
     def _fields(self, verifier_id: str, entry_id: str) -> dict[bytes, bytes]:
@@ -260,7 +279,13 @@ class Shifts:
             state=State(fields[b"s"].decode()),
             values=self._sealer.unseal_json(key, sealed) if sealed else {},
             note=self._sealer.unseal(f"{key}:note", note).decode() if note else "",
+            over=fields.get(b"o") == b"1",
         )
+
+
+def _end(at: float, purpose: str) -> int:
+    """When an entry ends, in seconds since 1970."""
+    return int(at) + PURPOSES[purpose].retention_days * DAY_S
 
 
 def _text(value: object) -> str:

@@ -227,8 +227,8 @@ def _book(
 ) -> None:
     """Write a scan into the desk's book; a book that cannot be written stops nobody's check-in."""
     try:
-        if desk is None:
-            services.shifts.settle(verifier.verifier_id, found)
+        if desk is None or found.state is State.DENIED:
+            shift.settle(services, verifier, found)
         else:
             services.shifts.write(verifier.verifier_id, desk, sign_in.name(), found)
     except CredentialError as error:

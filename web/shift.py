@@ -24,7 +24,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from credentials.approvals import WAIT_SECONDS
 from credentials.errors import CredentialError, RefusalError, UnavailableError
-from credentials.model import State, Verifier
+from credentials.model import State, Verification, Verifier
 from credentials.shifts import CHINA, PAPER, Entry, Missed, ShiftError
 from web import office, pages, shown, sign_in
 
@@ -69,6 +69,14 @@ def today(services: Services, verifier: Verifier, desk: str, limit: int) -> list
         }
         for at, purpose, state, word in rows[:limit]
     ]
+
+
+def settle(services: Services, verifier: Verifier, found: Verification) -> None:
+    """Bring a scan's entry up to date: who let the time pass did not answer, and denied nothing."""
+    unanswered = found.state is State.DENIED and (
+        services.verifications.about(verifier, found.verification_id).state is State.AWAITING_HOLDER
+    )
+    services.shifts.settle(verifier.verifier_id, found, unanswered=unanswered)
 
 
 def _register_book(routes: Blueprint, services: Services) -> None:
@@ -235,14 +243,14 @@ def _current(services: Services, verifier: Verifier, entries: list[Entry]) -> li
     """The entries, with those that waited for their guest brought up to date."""
     fresh = []
     for entry in entries:
-        if entry.state is State.AWAITING_HOLDER and entry.kind != PAPER:
+        if entry.state is State.AWAITING_HOLDER and not entry.over:
             try:
                 found = services.verifications.look(verifier, entry.entry_id)
             except RefusalError:
                 fresh.append(entry)
                 continue
             if found.state is not State.AWAITING_HOLDER:
-                services.shifts.settle(verifier.verifier_id, found)
+                settle(services, verifier, found)
                 fresh.append(services.shifts.get(verifier.verifier_id, entry.entry_id))
                 continue
         fresh.append(entry)
@@ -262,8 +270,9 @@ def _own_entry(services: Services, entry_id: str) -> Entry:
 
 
 def _state(entry: Entry) -> str:
-    late = entry.state is State.AWAITING_HOLDER and time.time() > entry.at + WAIT_SECONDS
-    return shown.NO_ANSWER if late else entry.state.value
+    late = entry.over or time.time() > entry.at + WAIT_SECONDS
+    waits = entry.state is State.AWAITING_HOLDER
+    return shown.NO_ANSWER if waits and late else entry.state.value
 
 
 def _purpose(services: Services, name: str) -> str:

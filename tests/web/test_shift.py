@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import time
 
 import pytest
 
+from credentials import shifts
 from credentials.cases import Kind
 from credentials.model import Decided, State
 from credentials.patterns import BUSY, DENIALS, Patterns
 from credentials.short_codes import digits_of
-from credentials.store import Store
+from credentials.store import Store, verification_key
 from tests.web.office import Office, Person, Phone, Software, outcome
 
 PAPER = {"purpose": "hotel", "document": "passport", "name": "Anna Müller", "number": "c01x00t47"}
@@ -84,6 +86,45 @@ class TestBook:
         desk.scan(phone.show(), "hotel")
         phone.approve()
         assert "张三丰" in desk.see("/desk/shift").text
+
+    def test_a_guest_who_did_not_answer_denied_nothing(
+        self, office: Office, phone: Phone, desk: Person
+    ) -> None:
+        scanned = desk.scan(phone.show(), "hotel").get_json()["verification_id"]
+        office.services.redis.hset(verification_key(scanned), "ex", 1)  # its time is over
+        for _ in range(2):
+            assert outcome(desk.ask("GET", f"/desk/verifications/{scanned}")) == (200, "denied")
+            [row] = desk.ask("GET", "/desk/today").get_json()["rows"]
+            assert (row["state"], row["word"]) == ("no_answer", "No answer")
+        assert "No answer" in desk.see(f"/desk/shift/{scanned}").text
+        desk.scan(phone.show(), "hotel")
+        phone.deny()
+        states = [row["state"] for row in desk.ask("GET", "/desk/today").get_json()["rows"]]
+        assert states == ["denied", "no_answer"]
+
+    def test_refused_scans_of_a_desk_that_nobody_passed_yet(
+        self, office: Office, software: Software
+    ) -> None:
+        roaming = office.staff(software.verifier, "roaming", desk="").sign_in()
+        roaming.scan("no code", desk="Bar")
+        assert "This is not a card" in roaming.see("/desk/shift").text
+
+    def test_forgets_its_index_too(self, office: Office, phone: Phone, desk: Person) -> None:
+        desk.scan(phone.show())
+        [book] = [bytes(key) for key in office.services.redis.scan_iter("{v:*}:book:*")]
+        office.services.redis.zadd(book, {"0" * 20: (time.time() - shifts.KEPT_S - 1) * 1000})
+        desk.scan(phone.show())
+        ids = office.services.redis.zrange(book, 0, -1)
+        assert len(ids) == 2
+        assert b"0" * 20 not in ids
+
+    def test_a_note_ends_with_its_entry(self, office: Office, phone: Phone, desk: Person) -> None:
+        found = desk.scan(phone.show()).get_json()["verification_id"]
+        verifier_id = office.services.verifiers.all()[0].verifier_id
+        key = f"{{v:{verifier_id}}}:e:{found}"
+        office.services.redis.persist(key)  # as if it had ended between the two steps of a note
+        office.services.shifts.note(verifier_id, found, "room 12")
+        assert 59 < int(office.services.redis.ttl(key)) / 86400 <= 60
 
     def test_refused_scans_with_their_reason(self, phone: Phone, desk: Person) -> None:
         code = phone.show()
