@@ -145,6 +145,7 @@ DIALOG: Final = Dialog(
                 "outside": done("chat.registry.outside"),
                 "taken": "move_offer",
                 "card_differs": to("name", "face.card_differs"),
+                "card_ended": done("chat.registry.card_ended"),
                 "too_often": done("chat.registry.too_often"),
                 "unavailable": "registry_out",
             },

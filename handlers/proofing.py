@@ -49,7 +49,7 @@ def begin_enrolment(task: Task) -> Outcome:
 
 @outcomes(
     "passed", "not_registered", "mismatch", "ended", "outside", "taken", "too_often",
-    "card_differs", "unavailable",
+    "card_differs", "card_ended", "unavailable",
 )  # fmt: skip
 def check_registry(task: Task) -> Outcome:  # noqa: PLR0911 - one for each answer
     """Name and ID number with the authority, residence with the rollout, number with the cards."""
@@ -74,6 +74,8 @@ def check_registry(task: Task) -> Outcome:  # noqa: PLR0911 - one for each answe
     other = services.cards.find(person.id_number)
     if _another_on_the_card(task, person):
         return Outcome("card_differs", FORGOTTEN)
+    if person.valid_until is not None and person.valid_until < _today(task):  # ours would be over
+        return Outcome("card_ended", values={"day": person.valid_until.isoformat()})
     if other is not None and other.holder != task.holder and other.status in LIVE_STATUSES:
         return Outcome("taken", FORGOTTEN)
     return Outcome("passed", FORGOTTEN)
@@ -123,7 +125,7 @@ def read_card(task: Task) -> Outcome:  # noqa: PLR0911 - one for each way it can
         return _unread(f"chat.card_photo.{reading.advice[0] if reading.advice else 'focus'}")
     if set(reading.problems) & CARD_DIFFERS:
         return _unread("chat.card_photo.differs")
-    today = datetime.datetime.fromtimestamp(task.now, CHINA).date()
+    today = _today(task)
     try:
         name = names.parse(reading.fields["name"].value)
         number = id_number.parse(reading.fields["id_number"].value, today=today)
@@ -136,6 +138,10 @@ def read_card(task: Task) -> Outcome:  # noqa: PLR0911 - one for each way it can
     return Outcome(
         "read", {**given, "shown": {each: _shown(reading, each) for each in id_card.FRONT}}
     )
+
+
+def _today(task: Task) -> datetime.date:
+    return datetime.datetime.fromtimestamp(task.now, CHINA).date()
 
 
 def enrol_page(task: Task) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import threading
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from credentials.errors import UnavailableError
 from credentials.model import Actor, Status
 from credentials.store import verification_key
 from handlers import facing
+from handlers.answers import CHINA
 from handlers.dialog import DIALOG
 from handlers.proofing import FACE_ATTEMPTS
 from handlers.steps import Ask, Outcome, Task, Work, outcomes
@@ -162,6 +164,25 @@ class TestEnrolment:
             phone.say(said)
         assert "没有查到" in phone.hears()
         assert phone.step() == "id_number"
+
+    def test_an_id_card_that_has_ended(self, world: World, phone: Phone) -> None:
+        person = dataclasses.replace(world.register(), valid_until=datetime.date(2020, 1, 1))
+        world.registry.add(person)
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        assert "您的身份证已于 2020-01-01 到期" in phone.hears()
+        assert phone.step() == "home"
+        kept = world.conversations.look(phone.holder).given
+        assert not {person.name, person.id_number} & {str(value) for value in kept.values()}
+
+    def test_an_id_card_that_ends_tomorrow(self, world: World, phone: Phone) -> None:
+        today = datetime.datetime.fromtimestamp(world.clock(), CHINA).date()
+        tomorrow = today + datetime.timedelta(days=1)
+        person = dataclasses.replace(world.register(), valid_until=tomorrow)
+        world.registry.add(person)
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        assert "【4/4】" in phone.hears()
 
     def test_a_residence_outside_the_rollout(self, world: World, phone: Phone) -> None:
         world.services.rollout.set(("440115",))
