@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -42,7 +41,9 @@ def is_video(data: bytes) -> bool:
 
 
 def read_frames(data: bytes) -> list[Frame]:
-    """Five frames a second, 40 at most, longest side at most 640.
+    """Five frames a second, or fewer of a long video: 40 at most, from its beginning to its end.
+
+    Their longest side is at most 640.
 
     Raises:
         VideoError: too_large, not_a_video, too_many_pixels, too_long or too_short.
@@ -57,7 +58,7 @@ def read_frames(data: bytes) -> list[Frame]:
     try:
         with av.open(io.BytesIO(data), "r", format=container) as video:
             stream = _checked_stream(video)
-            frames = list(_sampled(video, stream))
+            frames = _sampled(video, stream)
     except (av.FFmpegError, ValueError, IndexError, OSError) as error:
         raise VideoError("not_a_video") from error
     if len(frames) < 2 or frames[-1].at - frames[0].at < SHORTEST_SECONDS:
@@ -101,10 +102,14 @@ def _require_few_pixels(width: int, height: int) -> None:
         raise VideoError("too_many_pixels", width=width, height=height)
 
 
-def _sampled(video: Any, stream: Any) -> Iterator[Frame]:
-    """Decode, keeping one frame per fifth of a second."""
-    following = 0.0
-    kept = 0
+def _sampled(video: Any, stream: Any) -> list[Frame]:
+    """Decode, keeping one frame per fifth of a second.
+
+    When there is room for no more, every other one goes and the rest come half as often: whoever
+    does the gestures slowly does the last of them after the fortieth.
+    """
+    frames: list[Frame] = []
+    step, following = 1 / SAMPLES_PER_SECOND, 0.0
     first: float | None = None
     for number, frame in enumerate(video.decode(stream)):
         _require_few_pixels(frame.width, frame.height)
@@ -113,11 +118,16 @@ def _sampled(video: Any, stream: Any) -> Iterator[Frame]:
         at -= first
         if at > LONGEST_SECONDS or number > LONGEST_SECONDS * MAX_RATE:
             raise VideoError("too_long", limit=LONGEST_SECONDS)
-        if at < following or kept == MAX_FRAMES:
+        if at < following:
             continue
-        following = at + 1 / SAMPLES_PER_SECOND - 0.001
-        kept += 1
-        yield Frame(at, _pixels(frame))
+        if len(frames) == MAX_FRAMES:
+            frames, step = frames[::2], step * 2
+            following = frames[-1].at + step - 0.001
+            if at < following:
+                continue
+        following = at + step - 0.001
+        frames.append(Frame(at, _pixels(frame)))
+    return frames
 
 
 def _pixels(frame: Any) -> Pixels:

@@ -178,6 +178,12 @@ def test_a_video_of_the_person_doing_what_was_asked() -> None:
     assert result.comparison.match
 
 
+def test_a_video_of_a_slow_person_is_seen_to_its_end() -> None:
+    shown = [warping.gesture("grace", each) for each in (None, LEFT, None, MOUTH)]
+    film = warping.film(shown, size=(360, 360), seconds_each=3.0)
+    assert liveness.check_video((LEFT, MOUTH), film, portrait("grace")).live
+
+
 def test_a_video_in_the_wrong_order() -> None:
     shown = video("grace", None, MOUTH, None, LEFT, None)
     result = liveness.check_video((LEFT, MOUTH), shown, portrait("grace"))

@@ -58,9 +58,14 @@ def test_what_phones_and_browsers_record(kind: str, codec: str) -> None:
     assert len(video.read_frames(plain(seconds=1.5, kind=kind, codec=codec))) >= 7
 
 
-def test_never_more_than_forty_frames() -> None:
-    frames = video.read_frames(plain(seconds=14))
-    assert len(frames) == video.MAX_FRAMES
+@pytest.mark.parametrize("seconds", [7.5, 8.5, 14.5])
+def test_never_more_than_forty_frames_and_always_to_the_end(seconds: float) -> None:
+    times = [frame.at for frame in video.read_frames(plain(seconds=seconds))]
+    assert 20 <= len(times) <= video.MAX_FRAMES
+    assert times[0] == 0
+    assert times[-1] > seconds - 0.6
+    apart = np.diff(times)
+    assert apart.max() - apart.min() < 0.11  # what was kept before lies as far apart
 
 
 @pytest.mark.parametrize(
