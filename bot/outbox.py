@@ -19,6 +19,7 @@ yes and striking the message off therefore sends it again: a message twice is th
 |---|---|
 | `{channel:openid}:outbox` | list of sealed messages, oldest first |
 | `{channel:openid}:outbox:once:<key>` | that the messages of this key were put; three days |
+| `{channel:openid}:outbox:fresh:<name>` | there while a code in a picture is good; 30 seconds |
 | `{channel:openid}:outbox:tries` | how often the first message failed |
 | `{channel:openid}:outbox:pause` | there until the first message is tried again |
 | `{channel:openid}:outbox:kept` | list of sealed messages for the next turn; seven days |
@@ -54,6 +55,7 @@ from bot.channel import (
     UnreachableError,
 )
 from bot.letters import DeadLetter, from_json, to_json
+from credentials.codes import LIFE_SECONDS
 from credentials.connection import guard
 from credentials.errors import UnavailableError
 from credentials.model import Holder
@@ -176,7 +178,9 @@ class Outbox:
         if not replies:
             return False
         queue = _queue(holder)
-        beside = {"given": given} if given and any(given.values()) else {}
+        beside: dict[str, Any] = {"given": given} if given and any(given.values()) else {}
+        if any(isinstance(reply, Picture) for reply in replies):
+            beside["fresh"] = self._fresh(queue)
         sealed = [self._sealer.seal_json(queue, {**to_json(reply), **beside}) for reply in replies]
         with guard():
             self._redis.zadd(WAITING, {_member(holder): self._clock()})
@@ -219,11 +223,7 @@ class Outbox:
         with guard():
             found = cast("list[bytes]", self._redis.lrange(f"{_queue(holder)}:kept", 0, -1))
         replies = (reply for sealed in found if (reply := self._open(holder, sealed)))
-        # A picture that had to wait is told in its words: a code in it would be stale by now.
-        said = tuple(
-            Say(reply.instead) if isinstance(reply, Picture) and reply.instead else reply
-            for reply in replies
-        )
+        said = tuple(_in_words(reply) for reply in replies)
         return Kept(said, found[-1] if found else b"")
 
     def dead(self, most: int = 100) -> list[DeadLetter]:
@@ -341,9 +341,12 @@ class Outbox:
     def _send(self, holder: Holder, sealed: bytes) -> bytes | None:
         """Send one message: what to strike off, empty where it went elsewhere, None for later."""
         queue, channel = _queue(holder), self._channels[holder.channel]
-        reply = self._open(holder, sealed)
-        if reply is None:
+        value = self._unsealed(holder, sealed)
+        if value is None:
             return sealed
+        reply = from_json(value)
+        if "fresh" in value and not self._redis.exists(f"{queue}:fresh:{value['fresh']}"):
+            reply = _in_words(reply)
         try:
             with self._asking(holder, reply):
                 channel.send(holder.openid, reply)
@@ -365,6 +368,16 @@ class Outbox:
             self._keep_messages(holder, 1, error, sealed)
             return b""
         return sealed
+
+    def _fresh(self, queue: str) -> str:
+        """The name of a key that lives as long as a code that was drawn just now, by Redis's time.
+
+        Clocks of two machines may differ by more than that.
+        """
+        name = secrets.token_hex(8)
+        with guard():
+            self._redis.set(f"{queue}:fresh:{name}", b"", ex=LIFE_SECONDS)
+        return name
 
     def _note(self, holder: Holder, error: ChannelError) -> None:
         """Keep what the platform answered, for operators."""
@@ -459,6 +472,11 @@ class Outbox:
 
     def _wake(self, holder: Holder, delay_s: float) -> None:
         self._enqueue("deliver", channel=holder.channel, openid=holder.openid, delay_s=delay_s)
+
+
+def _in_words(reply: Reply) -> Reply:
+    """A picture that had to wait is told in its words: a code in it would be stale by now."""
+    return Say(reply.instead) if isinstance(reply, Picture) and reply.instead else reply
 
 
 def _script(name: str) -> str:

@@ -19,6 +19,7 @@ from bot.channel import (
 from bot.letters import from_json, to_json
 from bot.outbox import Outbox
 from bot.wechat.channel import WeChatChannel
+from credentials.codes import LIFE_SECONDS
 from credentials.connection import connect
 from credentials.errors import UnavailableError
 from credentials.model import Holder
@@ -307,6 +308,46 @@ class TestKept:
         assert post.box.kept(BOB).replies == ()
         database.rename(f"{ALICE.tag}:outbox:kept", f"{BOB.tag}:outbox:kept")
         assert post.box.kept(BOB).replies == ()
+
+
+def half_a_minute_passes(post: Post) -> None:
+    (key,) = post.database.scan_iter(f"{ALICE.tag}:outbox:fresh:*")
+    assert 0 < post.database.ttl(key) <= LIFE_SECONDS
+    post.database.delete(key)
+
+
+class TestLatePictures:
+    """A code in a picture is good for half a minute from when it was drawn."""
+
+    CARD = Picture(b"png", "open your card's page")
+
+    def test_a_picture_that_had_to_wait_is_told_in_its_words(self, post: Post) -> None:
+        post.box.put(ALICE, [self.CARD, Picture(b"png")], "k")
+        post.channel.failures = [BUSY]
+        post.deliver()
+        half_a_minute_passes(post)
+        post.deliver()
+        assert [reply for _, reply in post.channel.received] == [
+            Say("open your card's page"),
+            Picture(b"png"),
+        ]
+
+    def test_one_that_waited_for_a_moment_is_shown(self, post: Post) -> None:
+        post.box.put(ALICE, [self.CARD], "k")
+        post.channel.failures = [BUSY]
+        post.deliver()
+        post.now += 600  # this machine's clock is another one's
+        post.deliver()
+        assert [reply for _, reply in post.channel.received] == [self.CARD]
+
+    def test_one_that_an_operator_sends_again_is_told_in_its_words(self, post: Post) -> None:
+        post.box.put(ALICE, [self.CARD], "k")
+        post.channel.failures = [CLOSED]
+        post.deliver()
+        half_a_minute_passes(post)
+        post.box.retry(ALICE)
+        post.deliver()
+        assert [reply for _, reply in post.channel.received] == [Say("open your card's page")]
 
 
 class TestDead:
