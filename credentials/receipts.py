@@ -30,6 +30,7 @@ from redis.exceptions import ResponseError
 from credentials import record
 from credentials.connection import guard
 from credentials.errors import UnavailableError
+from credentials.keyring import KeyringError
 from credentials.model import Decided, Holder, State
 from credentials.sealing import SealBrokenError, Sealer
 from credentials.store import RECEIPTS, RECENT_KEPT, Fields, Store, record_key, verification_key
@@ -107,13 +108,14 @@ class Receipts:
             wait_ms: how long to wait for one to come, under a second.
 
         Raises:
-            CredentialError: what `told` raised.
+            CredentialError: what `told` raised; KeyringError where no receipt could be read.
         """
         left = self._left(reader)
         entries = (*left, *self._read(reader, 0 if left else wait_ms))
         if not entries:
             return 0
-        again = {receipt.entry for receipt in told(self._receipts(entries)) or ()}
+        receipts, locked = self._receipts(entries)
+        again = locked | {receipt.entry for receipt in told(receipts) or ()}
         done = [entry for entry, _ in entries if entry not in again]
         if done:
             self._store.run("receipts_done", (RECEIPTS,), (GROUP, *done))
@@ -187,8 +189,14 @@ class Receipts:
             self._next_look = now + SILENT_MS / 2000
         return _flat(found[1])
 
-    def _receipts(self, entries: Sequence[tuple[bytes, Mapping[bytes, bytes]]]) -> list[Receipt]:
-        """Receipts as they are told, without those whose verification or holder's data is gone."""
+    def _receipts(
+        self, entries: Sequence[tuple[bytes, Mapping[bytes, bytes]]]
+    ) -> tuple[list[Receipt], set[bytes]]:
+        """Receipts as they are told, without those whose verification or holder's data is gone.
+
+        Beside them the entries whose holder is sealed under a key that is not in this ring, or
+        not yet: each is left for another try, and takes none of the others along.
+        """
         waiting = [
             (entry, state.decode(), each.decode())
             for entry, fields in entries
@@ -204,7 +212,7 @@ class Receipts:
             if asked
         ]
         records = self._store.fields(*(record_key(decided.credential_id) for decided, *_ in known))
-        receipts = []
+        receipts, locked, why = [], set(), None
         for (decided, (entry, state, asked)), found in zip(known, records, strict=True):
             if "e" not in found:
                 continue
@@ -213,8 +221,16 @@ class Receipts:
             except SealBrokenError:
                 _log.exception("receipt of nobody", verification=decided.verification_id)
                 continue
+            except KeyringError as error:
+                locked.add(entry)
+                why = error
+                continue
             receipts.append(_receipt(entry, holder, decided, asked, answered=state == ANSWERED))
-        return receipts
+        if why is not None:
+            if len(locked) == len(entries):
+                raise why
+            _log.warning("receipts not read", receipts=len(locked), reason=str(why.details))
+        return receipts, locked
 
 
 def _receipt(

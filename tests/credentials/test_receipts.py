@@ -11,10 +11,11 @@ import redis
 
 from credentials import receipts as module
 from credentials.errors import UnavailableError
+from credentials.keyring import KeyringError
 from credentials.model import State
 from credentials.receipts import GROUP, Receipt, Receipts
 from credentials.store import RECEIPTS
-from tests.credentials.issuer import HOLDER, Desk, Issuer, Phone
+from tests.credentials.issuer import HOLDER, Desk, Issuer, Phone, ring
 
 
 def another(issuer: Issuer) -> Receipts:
@@ -117,6 +118,25 @@ def test_a_receipt_that_cannot_be_read_holds_up_no_other(
     database.hset(f"{bucket}:c:{phone.credential_id}", "e", b"\x01" + b"?" * 60)
     assert [each.holder for each in phone.issuer.receipts] == [other.holder]
     assert phone.issuer.waiting.figures()[0] == 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_one_under_a_key_that_is_not_here_waits_and_holds_up_no_other(
+    issuer: Issuer, desk: Desk, database: redis.Redis
+) -> None:
+    ahead = Issuer(database, ring(2, 1))  # a server that has the new key already
+    here, there = issuer.phone(2), ahead.phone(1)
+    ahead.desk().scan(there.show(), "internet_cafe")
+    desk.scan(here.show(), "internet_cafe")
+    told: list[Receipt] = []
+    for _ in range(2):
+        with contextlib.suppress(KeyringError):  # once it is alone
+            another(issuer).pass_on("behind", told.extend)
+    assert [receipt.holder for receipt in told] == [here.holder]
+    assert database.xlen(RECEIPTS) == 1
+    ahead.waiting.pass_on("ahead", told.extend)
+    assert [receipt.holder for receipt in told] == [here.holder, there.holder]
+    assert database.xlen(RECEIPTS) == 0
 
 
 def test_readers_that_are_gone_are_forgotten(
