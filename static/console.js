@@ -40,7 +40,7 @@ function growOlder() {
 
 const TOKEN = 'input[name="csrf_token"]';
 
-// Every answer brings other tokens; nothing else of it need be new.
+// Every answer brings another token; nothing else of it need be new.
 function bare(html) {
   return html.replace(/(name="csrf_token" value=")[^"]*/g, "$1");
 }
@@ -52,10 +52,13 @@ addEventListener("blur", () => (pressing = false));
 
 // What somebody writes or chooses in the list stays until it is sent.
 function begun() {
-  if (list.querySelector("form[data-kept]")) return true; // what was sent once and could not be done
-  return [...list.querySelectorAll("input, select, textarea")].some(
-    (field) =>
-      field.matches(":focus") || field.checked !== field.defaultChecked || (field.defaultValue ?? field.value) !== field.value,
+  return Boolean(list.querySelector(":is(input, select, textarea):focus")) || written(list);
+}
+
+function written(within) {
+  if (within.querySelector("form[data-kept]")) return true; // what was sent once and could not be done
+  return [...within.querySelectorAll("input, select, textarea")].some(
+    (field) => field.checked !== field.defaultChecked || (field.defaultValue ?? field.value) !== field.value,
   );
 }
 
@@ -67,7 +70,10 @@ async function renew() {
       headers: { "X-Fragment": "1", ...(tag && { "If-None-Match": tag }) },
       cache: "no-store",
     });
-    if (answer.redirected || answer.status === 401) return location.reload();
+    if (answer.redirected || answer.status === 401) return written(document) ? fresh(false, "ended") : location.reload();
+    // Whoever signed in again in another window sends what is written here under the new session.
+    const token = answer.headers.get("X-CSRF-Token");
+    if (token) for (const old of document.querySelectorAll(TOKEN)) old.value = token;
     const text = answer.ok ? await answer.text() : "";
     if (mine < answered) return; // it was slow, and what is shown is newer
     answered = mine;
@@ -84,11 +90,7 @@ async function renew() {
 function put(text) {
   const next = document.createElement("template");
   next.innerHTML = text;
-  if (bare(next.innerHTML) === shown) {
-    const token = next.content.querySelector(TOKEN);
-    for (const old of list.querySelectorAll(TOKEN)) old.value = token.value;
-    return true;
-  }
+  if (bare(next.innerHTML) === shown) return true;
   if (pressing || begun()) return false; // the next tick asks again
   shown = bare(next.innerHTML);
   list.replaceChildren(next.content);
@@ -97,9 +99,10 @@ function put(text) {
   return true;
 }
 
-function fresh(is) {
+function fresh(is, why = "stale") {
   $("live-sign").classList.toggle("stale", !is);
-  $("live-sign").textContent = is ? document.body.dataset.fresh : document.body.dataset.stale;
+  const sentence = document.body.dataset[is ? "fresh" : why];
+  if ($("live-sign").textContent !== sentence) $("live-sign").textContent = sentence;
 }
 
 // --- keyboard ---------------------------------------------------------------------

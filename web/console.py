@@ -32,6 +32,7 @@ from flask import (
     redirect,
     render_template,
     request,
+    session,
     url_for,
 )
 from werkzeug.exceptions import NotFound
@@ -155,6 +156,14 @@ def blueprint(
         second_required,
     )
     sign_in.register(routes, sessions, services, factors)
+
+    @routes.after_request
+    def renew_token(answer: Response) -> Response:
+        """Tell an open page the token of the session that it belongs to by now."""
+        if request.headers.get("X-Fragment") == "1" and "csrf_token" in session:
+            answer.headers["X-CSRF-Token"] = sessions.csrf_token()
+        return answer
+
     console_accounts.register(routes, services, sessions, factors)
     routes.add_app_template_filter(shown.clock, "clock")
     routes.context_processor(lambda: {"console_places": _places()})

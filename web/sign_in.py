@@ -107,7 +107,8 @@ def _register_pages(
         """Ask for user name and password."""
         target = own_path(request.values.get("next", ""), area)
         if request.method == "GET":
-            return _sign_in_page(target, passkeys=factors.passkeys.possible)
+            ended = "unsent" if "unsent" in request.args else ""
+            return _sign_in_page(target, error=ended, passkeys=factors.passkeys.possible)
         username = request.form.get("username", "").strip()
         try:
             account = _check(sessions, services.limits, username, request.form.get("password", ""))
@@ -210,7 +211,9 @@ def _sign_in_page(
     values: Mapping[str, object] | None = None,
     passkeys: bool = False,
 ) -> Response:
-    status = {"": 200, "locked": 429, "too_many_requests": 429, "csrf": 400}.get(error, 401)
+    status = {"": 200, "locked": 429, "too_many_requests": 429, "csrf": 400, "unsent": 200}.get(
+        error, 401
+    )
     page = render_template(
         "sign_in.html",
         target=target,
@@ -233,7 +236,9 @@ def _ask_to_sign_in(area: str, texts: Texts) -> BaseResponse:
         sentence = texts.say(pages.language(), "sign.error.ended")
         return pages.problem(401, "unauthenticated", sentence)
     if request.method != "GET":
-        return redirect(f"/{area}/sign-in", 303)
+        if (request.endpoint or "").endswith(".sign_out"):
+            return redirect(url_for(".sign_in"), 303)
+        return redirect(url_for(".sign_in", unsent=1), 303)  # it says that nothing was done
     path = request.full_path.rstrip("?")
     return redirect(url_for(".sign_in", next=own_path(path, area)), 303)
 
@@ -244,4 +249,4 @@ def _refuse_form(sessions: Sessions, texts: Texts, inside: str) -> BaseResponse:
         return _sign_in_page(target, error="csrf", username=request.form.get("username", ""))
     if pages.wants_json():
         return pages.problem(400, "csrf", texts.say(pages.language(), "sign.error.csrf"))
-    return pages.error_page(400)
+    return pages.error_page(400, "sign.csrf")

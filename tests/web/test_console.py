@@ -137,6 +137,24 @@ class TestVerifications:
         assert viewer.see(f"/console/verifiers/{verifier_id}").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/console", "/console/verifiers", "/console/verifications"])
+def test_an_open_page_hears_the_token_of_a_new_session(viewer: Person, path: str) -> None:
+    viewer.see(path)
+    first = viewer.see(path, **{"X-Fragment": "1"})
+    tag = first.headers["ETag"]
+    viewer.fill("/console/sign-out", at="/console")
+    assert "X-CSRF-Token" not in viewer.see(path, **{"X-Fragment": "1"}).headers
+    viewer.sign_in()
+    viewer.see("/console")  # the new session's first page
+    answer = viewer.see(path, **{"X-Fragment": "1", "If-None-Match": tag})
+    assert "X-CSRF-Token" not in viewer.see(path).headers
+    refused = viewer.fill("/console/sign-out", csrf_token=first.headers["X-CSRF-Token"])
+    assert refused.status_code == 400
+    assert "open for too long" in refused.text
+    token = answer.headers["X-CSRF-Token"]
+    assert viewer.fill("/console/sign-out", csrf_token=token).status_code == 303
+
+
 class TestBlocking:
     def test_at_night_a_reviewer_stops_a_verifier_at_once(
         self, office: Office, software: Software, phone: Phone

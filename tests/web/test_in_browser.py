@@ -249,6 +249,27 @@ def test_the_answer_to_a_form_that_failed(office: Office, address: str, page: Pa
     page.wait_for_selector("text=Hill Hotel")
 
 
+def test_a_session_that_ends_while_somebody_writes(
+    office: Office, software: Software, address: str, page: Page
+) -> None:
+    office.operator("admin")
+    office.services.operators.set_password("laochen", PASSWORD)
+    sign_in(page, address, "console", "laochen")
+    page.goto(f"{address}/console/verifiers/{software.verifier.verifier_id}")
+    page.click(".action:last-of-type summary")
+    page.fill("#reason", "seen to photograph cards")
+    office.services.operators.end_sessions("laochen")
+    page.wait_for_selector("text=Your session has ended")
+    assert page.input_value("#reason") == "seen to photograph cards"
+    sign_in(page.context.new_page(), address, "console", "laochen")
+    page.wait_for_selector("text=Updates by itself")
+    page.click("form[action$=block] .button")
+    page.wait_for_selector(".mark.denied")
+    found = office.services.verifiers.get(software.verifier.verifier_id)
+    assert found is not None
+    assert found.blocked
+
+
 def _asks_to_verify(office: Office, name: str, username: str) -> None:
     office.services.organisations.ask(
         name=name,

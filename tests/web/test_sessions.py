@@ -232,6 +232,20 @@ class TestEnding:
         sent = person.browser.post(f"{path}/sign-out", data={"csrf_token": token})
         assert sent.status_code == 303
 
+    def test_what_was_sent_too_late_is_said_to_be_not_done(
+        self, office: Office, person: Person
+    ) -> None:
+        tokens = {path: person.csrf(f"/{person.area}") for path in ("second", "sign-out")}
+        for key in office.services.redis.scan_iter("{s:*"):
+            office.services.redis.delete(key)
+        late = person.fill(f"/{person.area}/second", code="1", csrf_token=tokens["second"])
+        assert late.status_code == 303
+        page = person.see(late.location)
+        assert page.status_code == 200
+        assert "what you sent was not done" in page.text
+        left = person.fill(f"/{person.area}/sign-out", csrf_token=tokens["sign-out"])
+        assert left.location == f"/{person.area}/sign-in"
+
     def test_a_script_is_told_to_sign_in(self, person: Person) -> None:
         person.accounts.end_sessions(person.username)
         answer = person.browser.get(f"/{person.area}", headers={"Accept": "application/json"})
