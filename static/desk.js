@@ -13,6 +13,7 @@ const field = $("code");
 const POLL_MS = 1000;
 const TODAY_MS = 5000;
 const RETRIES = 3;
+const LOCK = "/desk/lock";
 const SHY_MS = 600; // a tap this soon after a result was meant for what was there before
 const OVER = ["accepted", "refused", "offline"]; // a tap or Enter leads on to the next guest
 const byTouch = matchMedia("(pointer: coarse)").matches;
@@ -118,8 +119,13 @@ async function ask(path, options = {}) {
     headers: { Accept: "application/json", "X-CSRF-Token": body.dataset.csrf, ...options.headers },
   });
   if (answer.status === 401) location.assign("/desk/locked"); // or, from there, to sign in
+  // Another session began in this browser, in another window: what this page shows is of one that
+  // is over. It is asked for anew; a page that locks itself need not be.
+  if (answer.status === 400 && (await isOver(answer.clone()))) location.assign(path === LOCK ? "/desk/locked" : "/desk");
   return answer;
 }
+
+const isOver = async (answer) => (await answer.json().catch(() => ({}))).code === "csrf";
 
 // A request whose answer was lost is sent again with the same id, and gets the same answer.
 async function askSurely(path, options) {
@@ -191,7 +197,8 @@ async function scanOffline(code, mine) {
 }
 
 function take(answer, told, mine) {
-  if (!answer.ok) showRefused(told);
+  if (!answer.ok && !told.reason) showRefusedAs("unavailable"); // a fault has no words for a guest
+  else if (!answer.ok) showRefused(told);
   else if (told.state === "accepted") showAccepted(told);
   else if (told.state === "denied") showRefused(told.refusal);
   else if (state !== "waiting") waitForGuest(told, mine);
@@ -214,7 +221,10 @@ async function waitForGuest(first, mine) {
       const told = await answer.json();
       $("offline").hidden = true;
       if (mine !== round) return;
-      if (answer.status === 503) continue;
+      if (answer.status === 503) {
+        if (performance.now() > ends + 3 * POLL_MS) showRefusedAs("unavailable");
+        continue;
+      }
       // The server counts a guest who let the time pass as one who denied; staff say it otherwise.
       const over = performance.now() > ends - POLL_MS;
       if (answer.ok && told.state !== "accepted" && over) showRefusedAs("no_answer");

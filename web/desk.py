@@ -63,10 +63,12 @@ MINUTE_S = 60
 PAUSE_S = 5
 LONGEST_DESK = 40
 DAY_ROWS = 100
-WORDED = frozenset((*openapi.VERIFY_REFUSALS, *openapi.LOOK_REFUSALS)) - {
+BLOCKED = "blocked"
+WORDED = frozenset((*openapi.VERIFY_REFUSALS, *openapi.LOOK_REFUSALS, BLOCKED)) - {
     "method_not_allowed",
     "scope_missing",
 }
+WORDED_STATUS = {400: "malformed", 413: "malformed", 403: BLOCKED}
 log = structlog.get_logger("web.desk")
 
 DeskName = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, max_length=40)]
@@ -210,15 +212,15 @@ def _register_errors(routes: Blueprint, services: Services) -> None:
         body = shown.refusal(code, services.texts, pages.language())
         _miss(services, code, body)
         answer = _json(body)
-        answer.status_code = problems.status_of(code)
+        answer.status_code = Forbidden.code if code == BLOCKED else problems.status_of(code)
         answer.mimetype = "application/problem+json"
         return answer
 
     @routes.errorhandler(HTTPException)
     def unreadable(error: HTTPException) -> BaseResponse:
-        """Answer a body that is too large, or broken off, as the scan that it was."""
-        if pages.wants_json() and error.code in {400, 413}:
-            return refuse(RefusalError("malformed"))
+        """Answer with words a scan whose body or whose organisation let it come no further."""
+        if pages.wants_json() and error.code in WORDED_STATUS:
+            return refuse(RefusalError(WORDED_STATUS[error.code]))
         return pages.error_page(error.code or 500)
 
 

@@ -160,6 +160,14 @@ class TestOtherPeoplesGuests:
             "/desk/today", headers={"Accept": "application/json", "X-CSRF-Token": token}
         )
         assert answer.status_code == 403
+        body = {"code": "x", "purpose": "hotel", "request_id": "1" * 32}
+        answer = desk.browser.post(
+            "/desk/verifications",
+            json=body,
+            headers={"Accept": "application/json", "X-CSRF-Token": token, "Accept-Language": "en"},
+        )
+        assert outcome(answer) == (403, "blocked")
+        assert "does not help" in answer.get_json()["do"]
 
     def test_a_stranger_scans_nothing(self, office: Office, phone: Phone) -> None:
         stranger = office.app.test_client()

@@ -151,6 +151,67 @@ def test_a_code_that_is_scanned_twice(
     shows(page, "ready")
 
 
+def sign_in_beside(page: Page, address: str) -> None:
+    """Somebody signs in in another window of the browser: this page's session is over."""
+    other = page.context.new_page()
+    other.goto(f"{address}/desk/sign-in")
+    other.fill("#username", "xiaoli")
+    other.fill("#password", PASSWORD)
+    other.click("form.sign .button.main")
+    other.wait_for_selector("header.bar")
+    other.close()
+
+
+def test_a_page_whose_session_is_over_is_asked_for_anew(
+    office: Office, phone: Phone, software: Software, address: str, page: Page
+) -> None:
+    open_desk(page, office, software, address, "hotel")
+    shows(page, "ready")
+    token = page.get_attribute("body", "data-csrf")
+    sign_in_beside(page, address)
+    scan(page, phone.show("hotel"))
+    page.wait_for_selector(f"body:not([data-csrf='{token}']) #stage[data-state=ready]")
+    scan(page, phone.show("hotel"))
+    shows(page, "accepted")
+
+
+def test_a_page_whose_session_is_over_can_be_locked(
+    office: Office, software: Software, address: str, page: Page
+) -> None:
+    open_desk(page, office, software, address, "hotel")
+    shows(page, "ready")
+    sign_in_beside(page, address)
+    page.keyboard.press("F9")
+    page.wait_for_url("**/desk/locked")
+
+
+def test_a_fault_of_the_server_is_a_refusal_with_words(
+    office: Office, phone: Phone, software: Software, address: str, page: Page
+) -> None:
+    open_desk(page, office, software, address, "hotel")
+    shows(page, "ready")
+    broken = {"status": 500, "code": "internal_error", "title": "The fault is ours"}
+    page.route("**/desk/verifications", lambda route: route.fulfill(status=500, json=broken))
+    scan(page, phone.show("hotel"))
+    shows(page, "refused")
+    assert "not available" in page.inner_text("#reason")
+    assert "Scan again" in page.inner_text("#do")
+
+
+def test_waiting_ends_also_where_the_server_cannot_be_asked(
+    office: Office, phone: Phone, software: Software, address: str, page: Page
+) -> None:
+    open_desk(page, office, software, address, "hotel")
+    shows(page, "ready")
+    waits = {"state": "awaiting_holder", "verification_id": "0" * 20, "number": 42, "wait_s": 0.1}
+    away = {"status": 503, "code": "unavailable"}
+    page.route("**/desk/verifications", lambda route: route.fulfill(json=waits))
+    page.route("**/desk/verifications/*", lambda route: route.fulfill(status=503, json=away))
+    scan(page, phone.show())
+    shows(page, "refused")
+    assert "not available" in page.inner_text("#reason")
+
+
 def test_a_camera_whose_frames_the_server_reads(
     office: Office, phone: Phone, software: Software, address: str, tmp_path: Path
 ) -> None:
