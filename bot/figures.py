@@ -7,7 +7,7 @@ counted apart, so the real figures never contain them.
 
 | key | holds |
 |---|---|
-| `{flow}:<runs>:h:<YYYYMMDDHH>` | hash of counts of an hour (UTC), nine days; runs: real or test |
+| `{flow}:<runs>:h:<YYYYMMDDHH>` | hash of counts of an hour (UTC), 16 days; runs: real or test |
 | `{flow}:<runs>:d:<YYYYMMDD>` | hash of counts of a day (UTC), 400 days |
 | the same with `:sum` | JSON of a day that is over, summed over what stands before the first bar |
 | the same with `:<division>` | the same of people of one division, from the ID number on |
@@ -40,7 +40,7 @@ from bot.engine import Conversation
 from credentials.connection import guard
 from handlers.steps import Dialog, Work, places_of
 
-HOUR_SECONDS = 9 * 24 * 3600
+HOUR_SECONDS = 16 * 24 * 3600  # a week, and the week before to compare it with
 DAY_SECONDS = 400 * 24 * 3600
 DAY = 24 * 3600
 LATE_SECONDS = 3600
