@@ -24,7 +24,7 @@ from bot.assist import Assist
 from bot.channel import ChannelError, PlatformUnavailableError, UnreachableError
 from bot.conversations import BusyError
 from bot.figures import ways
-from bot.jobs import FACES, TALK, TALK_THREADS, Jobs, QueueFigures, run_worker, start_beside
+from bot.jobs import FACES, TALK, TALK_THREADS, Jobs, QueueFigures, all_of, run_worker, start_beside
 from bot.wechat import menu, webhook
 from bot.wechat.jssdk import JsSdk
 from bot.wechat.mini import MiniProgram
@@ -246,18 +246,12 @@ def _tend(parts: Parts) -> Callable[[], None]:
     watch = alerts.Alerts(services.redis, _condition(parts), told)
     quotas = Quotas(parts.channel.api, services.redis, parts.settings.wechat_app_id)
 
-    show_menus = _show_menus(parts)
-
-    def tend() -> None:
-        parts.talk.tend()
-        services.receipts.tend()
-        show_menus()
+    def check_all() -> None:
         if watch.mine():
-            check_audit(services.redis, services.audit)
-            quotas.renew()
-            watch.check()
+            all_of(lambda: check_audit(services.redis, services.audit), quotas.renew, watch.check)()
 
-    return tend
+    # Each for itself: what is wrong with the queue is no reason not to be told of it.
+    return all_of(parts.talk.tend, services.receipts.tend, _show_menus(parts), check_all)
 
 
 def _console_places(parts: Parts, condition: Condition) -> Iterator[Register]:

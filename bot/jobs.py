@@ -290,6 +290,28 @@ def build_worker(
     )
 
 
+def all_of(*steps: Callable[[], object]) -> Callable[[], None]:
+    """Does each of these, also where one before it could not be done.
+
+    Raises:
+        UnavailableError: the first of those that could not be done; the others are logged.
+    """
+
+    def do() -> None:
+        failed: list[UnavailableError] = []
+        for step in steps:
+            try:
+                step()
+            except UnavailableError as error:
+                failed.append(error)
+        for other in failed[1:]:
+            log.warning("nothing tended", reason=str(other))
+        if failed:
+            raise failed[0]
+
+    return do
+
+
 def run_worker(
     jobs: Jobs,
     functions: Mapping[str, Callable[..., None]],

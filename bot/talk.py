@@ -24,7 +24,7 @@ from bot.channel import Channel
 from bot.conversations import BusyError, Conversations, HeardBeforeError, LostError, Taken
 from bot.engine import Conversation, Line, Move
 from bot.holding import Claim, Leaving
-from bot.jobs import FACES, Jobs
+from bot.jobs import FACES, Jobs, all_of
 from bot.letters import from_json, to_json
 from bot.outbox import NOTHING_KEPT, Outbox
 from bot.tasks import Tasks
@@ -191,8 +191,7 @@ class Talk:
 
     def tend(self) -> None:
         """Deliver what a lost broker forgot; end the reviews that nobody decided in time."""
-        self._outbox.wake_stuck()
-        self._services.reviews.tend()
+        all_of(self._outbox.wake_stuck, self._services.reviews.tend)()
 
     # One turn.
 

@@ -14,6 +14,7 @@ from bot.jobs import (
     TALK,
     Jobs,
     JobsError,
+    all_of,
     build_broker,
     build_worker,
     jobs_address,
@@ -181,6 +182,24 @@ def test_tending_that_fails_stops_nothing(jobs: Jobs) -> None:
     stop.set()
     worker.join(60)
     assert not worker.is_alive()
+
+
+def test_what_cannot_be_done_keeps_nothing_else_from_being_done() -> None:
+    done: list[str] = []
+
+    def out(what: str) -> Callable[[], None]:
+        def fail() -> None:
+            done.append(what)
+            raise UnavailableError(what=what)
+
+        return fail
+
+    with pytest.raises(UnavailableError) as error:
+        all_of(out("jobs"), out("redis"), lambda: done.append("alerts"))()
+    assert done == ["jobs", "redis", "alerts"]
+    assert error.value.details["what"] == "jobs"
+    all_of(lambda: done.append("again"))()
+    assert done[-1] == "again"
 
 
 def test_an_unknown_job_is_a_mistake(jobs: Jobs) -> None:

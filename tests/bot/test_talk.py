@@ -974,6 +974,20 @@ class TestDelivery:
         assert world.services.texts.say("zh_CN", "chat.help") in told
         assert phone.say("帮助") == world.services.texts.say("zh_CN", "chat.help")
 
+    def test_a_full_queue_keeps_no_review_from_its_end(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ended: list[str] = []
+
+        def full() -> int:
+            raise UnavailableError(what="jobs", why="full")
+
+        monkeypatch.setattr(world.outbox, "wake_stuck", full)
+        monkeypatch.setattr(world.services.reviews, "tend", lambda: ended.append("reviews"))
+        with pytest.raises(UnavailableError):
+            world.talk.tend()
+        assert ended == ["reviews"]
+
     def test_an_answer_is_not_given_to_another_turn(self, world: World, phone: Phone) -> None:
         first = phone.turn(Kind.TEXT, "申请", key="first")
         phone.send(first)
