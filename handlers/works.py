@@ -8,13 +8,13 @@ from typing import Final
 from credentials.errors import CredentialError, LifecycleError, RefusalError
 from credentials.model import Actor, Approval, Card, Status, Use
 from credentials.pins import PinError
+from credentials.uses import of_interest
 from handlers.answers import CHINA
 from handlers.steps import Outcome, Task, outcomes
 
 HISTORY_LINES: Final = 5
-HISTORY_READ: Final = 10
+HISTORY_READ: Final = 50  # a scan writes up to seven lines, of which few are told
 DAY_SECONDS: Final = 86_400
-INNER_KINDS: Final = frozenset({"activated", "abandoned"})
 BY_HOLDER: Final = Actor("holder")
 
 
@@ -37,7 +37,7 @@ def list_uses(task: Task) -> Outcome:
     if card is None:
         return Outcome("none")
     told = task.services.cards.history(card.credential_id, HISTORY_READ)
-    uses = [use for use in told if use.kind not in INNER_KINDS][:HISTORY_LINES]
+    uses = of_interest(told)[:HISTORY_LINES]
     if not uses:
         return Outcome("unused")
     lines = "\n".join(use_line(task, use) for use in uses)

@@ -85,6 +85,13 @@ def test_unknown_languages_are_answered_in_chinese() -> None:
     ]
 
 
+def test_the_chat_has_a_word_for_every_line_of_the_page(texts: Texts) -> None:
+    """But for what the page alone tells apart: `bound.chip`."""
+    page = {key.removeprefix("card.use.") for key in texts.known() if key.startswith("card.use.")}
+    assert page
+    assert {kind for kind in page if f"chat.use.{kind}" not in texts and "." not in kind} == set()
+
+
 def test_every_event_of_the_logs_has_its_words(texts: Texts) -> None:
     unsaid = {kind for kind in _kinds_in_the_code() if f"event.{kind}" not in texts}
     assert unsaid == set()

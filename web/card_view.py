@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from babel.dates import format_datetime
 
@@ -17,7 +17,6 @@ from texts import Texts
 
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
 # Issuing's own steps ("activated" is what is read of it), and those that the holder just took.
-UNSEEN_KINDS = {"issued", "abandoned", "face_asked", "face_agreed", "guest_same"}
 STATE_OF_STATUS = {
     Status.PENDING: "waiting",
     Status.ACTIVE: "accepted",
@@ -82,17 +81,6 @@ def approval(approval: Approval, words: Words) -> Mapping[str, object]:
         "fields": words.fields(approval.fields),
         "number": approval.number,
     }
-
-
-def of_interest(history: Sequence[Use]) -> list[Use]:
-    """The lines that a holder reads, newest first: each scan once, as it ended."""
-    ended = {use.verification_id for use in history if use.kind in {"accepted", "denied"}}
-    return [
-        use
-        for use in history
-        if use.kind not in UNSEEN_KINDS
-        and not (use.kind == "asked" and use.verification_id in ended)
-    ]
 
 
 def use(use: Use, words: Words) -> Mapping[str, object]:

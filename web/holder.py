@@ -39,6 +39,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from credentials.errors import CredentialError, NoCardError, RefusalError
 from credentials.model import Actor, Card, Holder, Status
+from credentials.uses import of_interest
 from web import card_compare, card_upgrade, card_view, pages
 from web.card_code import FreshCodes
 from web.card_session import (
@@ -252,7 +253,7 @@ class CardPages:
         """The state as JSON: pieces of the page, already in words and escaped."""
         words = self._words()
         history = self._services.cards.history(state.card.credential_id, limit=HISTORY_ENTRIES)
-        uses = [card_view.use(use, words) for use in card_view.of_interest(history)]
+        uses = [card_view.use(use, words) for use in of_interest(history)]
         last = next((use for use in uses if use["kind"] == "accepted"), None)
         return {
             "change": state.change,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from credentials.model import Card, Holder, Level, Status, Use
 from credentials.upgrade import BINDINGS
+from credentials.uses import of_interest
 from web import card_view
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def history(services: Services, uses: Sequence[Use], language: str) -> list[dict
             "fields": words.fields(use.fields),
             "verification_id": use.verification_id,
         }
-        for use in card_view.of_interest(uses)
+        for use in of_interest(uses)
     ]
 
 

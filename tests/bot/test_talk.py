@@ -12,6 +12,7 @@ from bot.assist import Assist, AssistError
 from bot.conversations import ANSWER_SECONDS, BusyError
 from bot.talk import Talk
 from bot.wechat import replies
+from credentials import comparisons
 from credentials.errors import UnavailableError
 from credentials.model import Actor, Status
 from credentials.store import verification_key
@@ -493,6 +494,26 @@ class TestCard:
         assert "冻结" in told
         assert "张三丰" not in told
         assert "蓝天网吧" in holder.say("记录")
+
+    def test_a_scan_is_one_line_however_many_steps_it_took(
+        self, world: World, holder: Phone
+    ) -> None:
+        hotel, services = world.verifier(), world.services
+        for _ in range(2):
+            code = services.cards.mint(holder.holder).code
+            scan = services.verifications.verify(hotel, "前台", code, "hotel").verification_id
+            services.verifications.approve(holder.holder, scan)
+            services.comparisons.ask(hotel, scan, "anna")
+            services.comparisons.answer(holder.holder, scan, agrees=True)
+            services.comparisons.take(hotel, scan)
+            services.comparisons.finish(hotel, scan, "anna", comparisons.Outcome.LIKE)
+            services.comparisons.decide(hotel, scan, "anna", same=True)
+        told = holder.say("记录")
+        assert "状态变化" not in told
+        assert "等待您批准" not in told
+        assert told.count("已核验") == 2
+        assert told.count("人脸比对了一次，照片未保存") == 2
+        assert "证件办理完成" in told
 
     def test_deleting_asks_first(self, holder: Phone) -> None:
         assert "“是”" in holder.say("注销")
