@@ -3,17 +3,19 @@
 Append-only, and each write is on disk before it is acknowledged, so neither a killed process nor
 a lost machine's power takes back what somebody was told. (`everysec` does not promise that: while
 a sync takes its time, Redis answers for up to two seconds and writes later.) All processes of a
-run share it; a command given while nothing runs starts it for as long as the command takes.
+run share it; a command given while nothing runs starts it for as long as the command takes, and
+others that are given meanwhile take their turns.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import redis
@@ -79,14 +81,8 @@ def start(
     """
     var_dir = var_dir.resolve()
     data = var_dir / "redis"
-    try:
-        var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _writable(var_dir):
         data.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise EmbeddedRedisError(
-            f"VAR_DIR is {var_dir}, and that cannot be written: {error.strerror}; "
-            "set VAR_DIR to a folder that can"
-        ) from error
     _stop_left_behind(var_dir)
     log = var_dir / "redis.log"
     server = subprocess.Popen(
@@ -112,6 +108,19 @@ def start(
     raise EmbeddedRedisError(f"the embedded Redis did not start; {log} ends with:\n{tail}")
 
 
+@contextlib.contextmanager
+def _writable(var_dir: Path) -> Iterator[None]:
+    """Make the folder, and say what to do where it or something in it cannot be written."""
+    try:
+        var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise EmbeddedRedisError(
+            f"VAR_DIR is {var_dir}, and that cannot be written: {error.strerror}; "
+            "set VAR_DIR to a folder that can"
+        ) from error
+
+
 def _stop_left_behind(var_dir: Path) -> None:
     client = redis.Redis(unix_socket_path=str(socket_path(var_dir)), socket_timeout=10)
     with contextlib.closing(client), contextlib.suppress(redis.RedisError):
@@ -131,11 +140,32 @@ def stop(server: subprocess.Popen[bytes]) -> None:
 @contextlib.contextmanager
 def borrowed(var_dir: Path) -> Iterator[str]:
     """The address of the embedded Redis: the running one, or one started for this block."""
-    if is_up(var_dir):
+    with contextlib.ExitStack() as ours:
+        ours.enter_context(turn(var_dir))
+        if is_up(var_dir):
+            ours.close()  # it is a run's, and any number of commands may use it
+        else:
+            ours.callback(stop, start(var_dir))
         yield url(var_dir)
-        return
-    server = start(var_dir)
-    try:
-        yield url(var_dir)
-    finally:
-        stop(server)
+
+
+@contextlib.contextmanager
+def turn(var_dir: Path, *, given_up: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Wait until no command has a server of its own in `var_dir`, and let none start one meanwhile.
+
+    Whoever starts one without it would stop another's server in the middle, or write its file.
+
+    Raises:
+        EmbeddedRedisError: when it was given up; when VAR_DIR cannot be written.
+    """
+    with _writable(var_dir):
+        lock = (var_dir / "redis.lock").open("w")
+    with lock:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if given_up():
+                raise EmbeddedRedisError(f"stopped while another command uses {var_dir}")
+            time.sleep(0.05)
+        yield

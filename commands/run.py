@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import json
 import os
 import secrets
 import shutil
 import socket
+import subprocess
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -117,7 +119,7 @@ def _redis(settings: Settings, supervisor: Supervisor) -> Iterator[str]:
         yield settings.redis_url
         return
     try:
-        server = embedded.start(settings.var_dir, leashed=True)
+        server = _embedded(settings, lambda: supervisor.stopping)
     except embedded.EmbeddedRedisError as error:
         raise click.ClickException(str(error)) from error
     done = threading.Event()
@@ -128,7 +130,7 @@ def _redis(settings: Settings, supervisor: Supervisor) -> Iterator[str]:
             if server.poll() is not None and not supervisor.stopping:
                 click.echo("the embedded Redis ended; starting it again")
                 with contextlib.suppress(embedded.EmbeddedRedisError):
-                    server = embedded.start(settings.var_dir, leashed=True)
+                    server = _embedded(settings, done.is_set)
 
     keeper = threading.Thread(target=revive, name="redis-keeper", daemon=True)
     keeper.start()
@@ -138,6 +140,21 @@ def _redis(settings: Settings, supervisor: Supervisor) -> Iterator[str]:
         done.set()
         keeper.join()
         embedded.stop(server)
+
+
+def _embedded(settings: Settings, given_up: Callable[[], bool]) -> subprocess.Popen[bytes]:
+    """Start the embedded Redis of this run, behind a command that has one to itself."""
+
+    @functools.cache
+    def say() -> None:
+        click.echo(f"waiting for a command that is under way in {settings.var_dir} …")
+
+    def over() -> bool:
+        say()
+        return given_up()
+
+    with embedded.turn(settings.var_dir, given_up=over):
+        return embedded.start(settings.var_dir, leashed=True)
 
 
 def _environment(settings: Settings, redis_url: str) -> dict[str, str]:

@@ -40,3 +40,24 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("")
     with pytest.raises(embedded.EmbeddedRedisError, match="cannot be written"):
         embedded.start(tmp_path / "var")
+
+
+def test_a_command_with_a_server_of_its_own_shares_it_with_none(tmp_path: Path) -> None:
+    """It ends with its command: another's would stop in the middle, or a second write its file."""
+    with (
+        embedded.borrowed(tmp_path),
+        pytest.raises(embedded.EmbeddedRedisError, match="another command"),
+        embedded.turn(tmp_path, given_up=lambda: True),
+    ):
+        pytest.fail("both have the turn")
+    assert not embedded.is_up(tmp_path)
+
+
+def test_a_command_waits_for_no_other_where_the_product_runs(tmp_path: Path) -> None:
+    server = embedded.start(tmp_path)
+    try:
+        with embedded.borrowed(tmp_path) as one, embedded.borrowed(tmp_path) as other:
+            assert one == other == embedded.url(tmp_path)
+        assert embedded.is_up(tmp_path)
+    finally:
+        embedded.stop(server)
