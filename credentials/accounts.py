@@ -36,6 +36,11 @@ ATTEMPTS = 5
 LOCK_S = 15 * 60
 LONGEST_DESK = 40
 STAFF_ROLES = ("staff", "manager")
+_RENEW = """
+-- Keep a password's hash of today's strength, unless the password was changed meanwhile.
+-- KEYS[1] {a}   ARGV[1] the hash as it was   ARGV[2] as it is now
+if redis.call('HGET', KEYS[1], 'h') == ARGV[1] then redis.call('HSET', KEYS[1], 'h', ARGV[2]) end
+"""
 _USERNAME = re.compile(r"[\w][\w.@-]{1,63}")
 
 
@@ -83,6 +88,7 @@ class Accounts:
         self._kind: Kind = kind
         self._limits = Limits(database)
         self._create = script(database, "create")
+        self._renew = database.register_script(_RENEW)
 
     def add(
         self,
@@ -147,8 +153,9 @@ class Accounts:
             raise SignInError("disabled")
         self._limits.forget(self._scope, name)  # 4
         if passwords.is_outdated(kept):
+            renewed = passwords.hashed(password)
             with guard():
-                self._database.hset(self._place(name), "h", passwords.hashed(password))
+                self._renew(keys=[self._place(name)], args=[kept, renewed])
         return account
 
     def set_password(self, username: str, new: str) -> Account:

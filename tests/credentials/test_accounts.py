@@ -222,3 +222,33 @@ def test_without_redis_nobody_signs_in() -> None:
     lost = Accounts(redis.Redis(port=1, socket_connect_timeout=0.2), "staff")
     with pytest.raises(UnavailableError):
         lost.sign_in("ann", OWN)
+
+
+def test_a_hash_that_is_renewed(staff: Accounts, database: redis.Redis) -> None:
+    weak = argon2.PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash(OWN)
+    staff.add("lina", password_hash=weak)
+    account = staff.sign_in("lina", OWN)
+    renewed = database.hget("{a:staff:lina}", "h")
+    assert isinstance(renewed, bytes)
+    assert not passwords.is_outdated(renewed.decode())
+    assert staff.sign_in("lina", OWN) == account
+
+
+def test_a_hash_that_is_renewed_brings_no_old_password_back(
+    staff: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weak = argon2.PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash(OWN)
+    staff.add("lina", password_hash=weak)
+    given: list[str] = []
+    asked = passwords.is_outdated
+
+    def reset_meanwhile(kept: str) -> bool:
+        given.append(staff.reset_password("lina"))
+        return asked(kept)
+
+    monkeypatch.setattr(passwords, "is_outdated", reset_meanwhile)
+    account = staff.sign_in("lina", OWN)  # who knows the old password is just signing in
+    monkeypatch.setattr(passwords, "is_outdated", asked)
+    assert staff.of_session("lina", account.epoch) is None
+    assert refusal(staff, "lina", OWN).code == "wrong_password"
+    assert staff.sign_in("lina", *given).must_change_password
