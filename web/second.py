@@ -187,6 +187,8 @@ def _register_code(
             "app": factors.codes.enrolled(account.username),
             "passkey": factors.passkeys.enrolled(account.username),
         }
+        if not (shown["app"] or shown["passkey"]):  # taken away meanwhile: the phone is lost
+            return redirect(f"/{area}/sign-in", 303)
         if request.method == "GET":
             return make_response(render_template("sign_code.html", error="", **shown))
         try:

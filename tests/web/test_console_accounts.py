@@ -130,6 +130,18 @@ class TestSecondFactor:
         assert answer.status_code == 303
         assert viewer.try_to_sign_in(PASSWORD).location == "/console"
 
+    def test_whoever_waits_for_that_at_the_code_page(self, viewer: Person, admin: Person) -> None:
+        enrol(viewer)
+        viewer.browser.delete_cookie("console", path="/console")
+        viewer.try_to_sign_in(PASSWORD)
+        token = viewer.csrf("/console/code")
+        admin.fill("/console/team/vera/second", "/console/team", reason="phone is lost")
+        assert viewer.see("/console/code").location == "/console/sign-in"
+        answer = viewer.fill("/console/code", code="123456", csrf_token=token)
+        assert answer.location == "/console/sign-in"
+        assert viewer.see("/console").status_code == 303
+        assert viewer.try_to_sign_in(PASSWORD).location == "/console"
+
 
 class TestAccounts:
     def test_an_operator_is_added(self, office: Office, admin: Person) -> None:
