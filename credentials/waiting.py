@@ -1,7 +1,8 @@
 """Who asked to be told when cards are issued where they live.
 
 Only the division and the account are kept, the account sealed and found again by its blind
-index; no name, no number. Whoever was told, has left, or has waited for a year is forgotten.
+index; no name, no number. Whoever was told, has left, or has waited for a year is forgotten. A row
+that was altered is nobody's any more: it goes with them, and holds up nobody behind it.
 
 | key | holds |
 |---|---|
@@ -13,22 +14,25 @@ index; no name, no number. Whoever was told, has left, or has waited for a year 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import redis
+import structlog
 
 from credentials.connection import guard
 from credentials.hashes import script
 from credentials.model import Holder
 from credentials.renewal import Tell
 from credentials.rollout import Rollout
-from credentials.sealing import BlindIndex, Sealer
+from credentials.sealing import BlindIndex, SealBrokenError, Sealer
 
 DIVISIONS = "{waiting}"
 LONGEST_SECONDS = 365 * 86_400
 OFFER_SECONDS = 3600
 Asked = Literal["kept", "open", "nothing"]
+_log = structlog.get_logger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ class Waiting:
         done, now = 0, self._now()
         for division in self._divisions():
             for field, sealed in self._rows(division):
-                if now - self._opened(division, sealed)["at"] >= LONGEST_SECONDS:
+                if now - self._since(self._opened(division, sealed)) >= LONGEST_SECONDS:
                     self._strike_off(division, field, sealed)
                     done += 1
             self._strike_off(division)
@@ -140,7 +144,7 @@ class Waiting:
 
     def _tell_one(self, division: str, field: bytes, sealed: bytes) -> None:
         about = self._opened(division, sealed)
-        if self._now() - about["at"] < LONGEST_SECONDS:
+        if self._now() - self._since(about) < LONGEST_SECONDS:
             holder = Holder(about["channel"], about["openid"])
             self._tell(holder, "life.open_now", {}, f"open:{division}")
         self._strike_off(division, field, sealed)
@@ -150,8 +154,17 @@ class Waiting:
             self._strike(keys=[DIVISIONS, _key(division)], args=[division, *row])
 
     def _opened(self, division: str, sealed: bytes) -> dict[str, Any]:
-        about: dict[str, Any] = self._sealer.unseal_json(_key(division), sealed)
+        """What a row says; nothing where it was altered."""
+        try:
+            about: dict[str, Any] = self._sealer.unseal_json(_key(division), sealed)
+        except SealBrokenError:
+            _log.warning("somebody who waited is lost", division=division)
+            return {}
         return about
+
+    @staticmethod
+    def _since(about: Mapping[str, Any]) -> float:
+        return float(about.get("at", -math.inf))
 
     def _rows(self, division: str) -> list[tuple[bytes, bytes]]:
         with guard():

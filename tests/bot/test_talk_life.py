@@ -389,6 +389,23 @@ class TestWaiting:
         waiting._strike_off("440306", field, again)
         assert waiting.counts() == {}
 
+    @pytest.mark.parametrize("daily", [False, True])
+    def test_a_row_that_was_altered_holds_up_nobody(self, world: World, *, daily: bool) -> None:
+        phone, waiting = self.refused(world, "oAsks"), world.services.waiting
+        torn = waiting.add(Holder("wechat", "oTorn"), "110101")
+        world.database.hset(
+            "{waiting}:110101", waiting._field(Holder("wechat", "oTorn")), torn[:-1]
+        )
+        phone.say("通知我")
+        if daily:
+            assert waiting.forget_old() == 1
+            assert waiting.counts() == {"440306": 1}
+            return
+        world.services.rollout.set(())
+        list(waiting.tell_covered())
+        assert "现在可以办理" in phone.hears()
+        assert waiting.counts() == {}
+
     def test_who_was_not_refused_has_nothing_to_wait_for(self, phone: Phone) -> None:
         assert "还不知道" in phone.say("通知我")
 
