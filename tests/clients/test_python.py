@@ -88,6 +88,37 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_id(monkeypatch: pytest.M
     assert len(set(seen)) == 1
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
+@pytest.mark.parametrize("pause", ["", "0", "Fri, 31 Dec 2027 23:59:59 GMT"])
+def test_what_a_proxy_answers_for_the_api_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch, status: int, pause: str
+) -> None:
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(json.loads(request.content)["request_id"])
+        headers = {"Retry-After": pause} if pause else {}
+        return httpx.Response(status, text="<html>gateway</html>", headers=headers)
+
+    monkeypatch.setattr(vic, "FIRST_PAUSE_S", 0.0)
+    transport = httpx.MockTransport(answer)
+    api = vic.Client("http://x", "k", transport=transport)
+    with api, pytest.raises(vic.RefusedError) as refusal:
+        api.verify("c", "hotel")
+    assert (refusal.value.code, refusal.value.status) == ("unreadable", status)
+    assert refusal.value.wait_s == (0.0 if pause == "0" else None)
+    assert len(seen) == vic.ATTEMPTS
+    assert len(set(seen)) == 1
+
+
+def test_an_answer_that_is_no_object() -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(403, json="no"))
+    api = vic.Client("http://x", "k", transport=transport)
+    with api, pytest.raises(vic.RefusedError) as refusal:
+        api.look("0" * 20)
+    assert refusal.value.code == "unreadable"
+
+
 class TestWebhooks:
     BODY = b'{"type":"ping","data":{}}'
 

@@ -30,6 +30,8 @@ FIRST_PAUSE_S = 0.3
 LONGEST_PAUSE_S = 5.0
 POLL_S = 1.0
 TOLERANCE_S = 300
+LOST = frozenset({502, 503, 504})
+"""What the API, or a proxy in front of it, answers where the request may be sent again."""
 
 
 class RefusedError(Exception):
@@ -145,9 +147,10 @@ class Client:
                 if not left:
                     raise LostError(type(error).__name__) from error
             else:
-                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or not left:
+                if answer.status_code not in LOST or not left:
                     return _read(answer)
-                pause = min(float(answer.headers.get("Retry-After", pause)), LONGEST_PAUSE_S)
+                asked = _wait(answer)
+                pause = min(pause if asked is None else asked, LONGEST_PAUSE_S)
             time.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311
             pause = min(pause * 2, LONGEST_PAUSE_S)
         raise LostError
@@ -191,14 +194,22 @@ def _read(answer: httpx.Response) -> Answer:
     try:
         told = answer.json()
     except ValueError:
-        raise RefusedError("unreadable", answer.reason_phrase, answer.status_code) from None
+        told = None
+    if not isinstance(told, dict):
+        status = answer.status_code
+        raise RefusedError("unreadable", answer.reason_phrase, status, _wait(answer))
     if answer.status_code != httpx.codes.OK:
-        wait = answer.headers.get("Retry-After")
         raise RefusedError(
             told.get("code", "unreadable"),
             told.get("detail", ""),
             answer.status_code,
-            float(wait) if wait else None,
+            _wait(answer),
         )
     known = {field.name for field in dataclasses.fields(Answer)}
     return Answer(**{name: value for name, value in told.items() if name in known})
+
+
+def _wait(answer: httpx.Response) -> float | None:
+    """The seconds of Retry-After; None where there are none: a proxy may give a day and a time."""
+    said = answer.headers.get("Retry-After", "").strip()
+    return float(said) if said.isascii() and said.isdigit() else None
