@@ -80,10 +80,11 @@ class Patterns:
         named = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
         key = f"{{often:{named}}}"
         with guard():
-            count = int(self._store.redis.incr(key))
-            if count == 1:
-                self._store.redis.expire(key, WINDOW_S)
-        return count
+            # Together, or a count that is cut short stays for ever and passes its bound but once.
+            together = self._store.redis.pipeline(transaction=True)
+            together.set(key, 0, ex=WINDOW_S, nx=True)
+            together.incr(key)
+            return int(together.execute()[-1])
 
     def _open(self, kind: Kind, seen: Decided, detail: str = "") -> None:
         verifier = self._verifiers.get(seen.verifier_id)

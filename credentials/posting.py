@@ -39,7 +39,7 @@ def is_public(address: Address) -> bool:
     """Whether an address is one of the open internet, also when it wraps another address."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
-        if address.teredo is not None:
+        if address.teredo is not None or address.is_site_local:
             return False
         if inner is None and address in _NAT64:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

@@ -69,6 +69,7 @@ def for_managers(services: Services) -> Callable[[View], View]:
                 )
                 log.warning("action_refused", action=view.__name__, staff=account.username)
                 raise Forbidden
+            verifier_of(services)  # of one that is blocked nothing is done, and then not shown
             return view(**arguments)
 
         return checked

@@ -305,6 +305,7 @@ def test_a_name_that_nothing_can_resolve_is_only_unresolved(receiver: Receiver) 
         "https://10.1.2.3/", "https://192.168.0.1/", "https://169.254.169.254/latest/",
         "https://localhost/", "https://redis.internal/", "https://100.64.0.1/", "https://0.0.0.0/",
         "https://[::ffff:10.0.0.1]/", "https://[64:ff9b::a00:1]/", "https://[2002:a00:1::]/",
+        "https://[fec0::1]/",
         "https://pms.example.com:99999/", "https://x" * 200,
     ],
 )  # fmt: skip
@@ -317,7 +318,15 @@ def test_addresses_that_are_never_kept(database: redis.Redis, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [["127.0.0.1"], ["93.184.216.34", "10.0.0.1"], ["fd00::1"], ["::ffff:127.0.0.1"], []]
+    "answer",
+    [
+        ["127.0.0.1"],
+        ["93.184.216.34", "10.0.0.1"],
+        ["fd00::1"],
+        ["fec0::1"],
+        ["::ffff:127.0.0.1"],
+        [],
+    ],
 )
 def test_a_name_that_leads_inside_is_refused(receiver: Receiver, answer: list[str]) -> None:
     poster = Poster(resolver=lambda _host, _port: answer, context=receiver.trusted)

@@ -437,6 +437,33 @@ class TestKeys:
         url = "http://pms.example.com/hook"
         assert f'value="{url}"' in boss.fill(f"{at}/webhooks", at=at, url=url).text
 
+    def test_of_an_organisation_that_is_blocked_nothing_is_made(self, office: Office) -> None:
+        boss = manager(office)
+        token = boss.csrf("/desk/software")
+        [verifier] = office.services.verifiers.all()
+        endpoint = office.services.webhooks.add(verifier.verifier_id, "https://pms.example.com/")
+        office.services.verifiers.block(verifier.verifier_id)
+        for path in ("keys", f"webhooks/{endpoint.endpoint_id}/ping"):
+            answer = boss.fill(
+                f"/desk/software/{path}", csrf_token=token, name="PMS", kind="live", scope="verify"
+            )
+            assert answer.status_code == 403
+        assert office.services.api_keys.all(verifier.verifier_id) == []
+        assert office.services.webhooks.deliveries(verifier.verifier_id) == []
+
+    def test_what_is_left_of_a_delivery_closes_no_page(self, office: Office) -> None:
+        boss = manager(office)
+        [verifier] = office.services.verifiers.all()
+        webhooks = office.services.webhooks
+        endpoint = webhooks.add(verifier.verifier_id, "https://pms.example.com/")
+        delivery = webhooks.ping(verifier.verifier_id, endpoint.endpoint_id)
+        key = f"{{v:{verifier.verifier_id}}}:w:{delivery}"
+        office.services.redis.delete(key)  # its three days end while an attempt is under way
+        office.services.redis.hset(key, mapping={"s": "failed", "c": "too_slow", "l": 0})
+        assert boss.see("/desk/software").status_code == 200
+        path = f"/desk/software/deliveries/{delivery}/replay"
+        assert "This delivery is gone" in boss.fill(path, at="/desk/software").text
+
     def test_the_sandbox_knows_no_real_card(self, office: Office, phone: Phone) -> None:
         boss = manager(office)
         verifier = office.services.verifiers.all()[0]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import time
+from typing import Any
 
 import pytest
 
 from credentials import shifts
 from credentials.cases import Kind
+from credentials.errors import CredentialError
 from credentials.model import Decided, State
-from credentials.patterns import BUSY, DENIALS, Patterns
+from credentials.patterns import BUSY, DENIALS, WINDOW_S, Patterns
 from credentials.short_codes import digits_of
 from credentials.store import Store, verification_key
 from tests.web.office import Office, Person, Phone, Software, outcome
@@ -231,6 +234,18 @@ class TestPatterns:
     def test_a_desk_that_scans_hundreds(self, office: Office) -> None:
         assert self.watch(office, BUSY - 1) == []
         assert self.watch(office, BUSY + 5) == [Kind.BUSY_DESK]
+
+    def test_a_count_that_is_cut_short_ends_all_the_same(self, office: Office) -> None:
+        database: Any = office.services.redis
+        database.execute_command("ACL SETUSER", "default", "-expire")  # a Redis that fails half-way
+        try:
+            with contextlib.suppress(CredentialError):
+                self.watch(office, 1)
+        finally:
+            database.execute_command("ACL SETUSER", "default", "+@all")
+        counts = [bytes(key) for key in database.scan_iter("{often:*")]
+        assert counts
+        assert all(0 < int(database.ttl(key)) <= WINDOW_S for key in counts)
 
     def test_many_denials(self, office: Office) -> None:
         assert self.watch(office, DENIALS + 3, state=State.DENIED) == [Kind.MANY_DENIALS]
