@@ -52,6 +52,7 @@ DIALOG: Final = Dialog(
                 "going": back("chat.begin.going"),
                 "has_card": back("chat.begin.has_card"),
                 "cooling": back("chat.face.cooling"),
+                "too_often": back("chat.registry.too_often"),
             },
         ),
         "begin_in_district": Work(
@@ -61,6 +62,7 @@ DIALOG: Final = Dialog(
                 "going": back("chat.begin.going"),
                 "has_card": back("chat.begin.has_card"),
                 "cooling": back("chat.face.cooling"),
+                "too_often": back("chat.registry.too_often"),
                 "outside": back("scene.outside"),
             },
         ),

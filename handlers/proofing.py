@@ -33,9 +33,12 @@ UNSAFE_NONE: Final = "unsafe-none"
 CARD_FACE: Final = 0.6
 
 
-@outcomes("fresh", "going", "has_card", "cooling")
+@outcomes("fresh", "going", "has_card", "cooling", "too_often")
 def begin_enrolment(task: Task) -> Outcome:
-    """Whether this account may begin: no card yet, not in the middle of it, not in a pause."""
+    """Whether this account may begin: no card yet, not in the middle of it, not in a pause.
+
+    Neither in that of the registry: nobody writes everything once more to hear of it then.
+    """
     if task.paused:
         return Outcome("going")
     card = task.services.cards.of(task.holder)
@@ -44,6 +47,9 @@ def begin_enrolment(task: Task) -> Outcome:
     allowance = task.services.limits.look("face", task.holder.tag, FACE_ATTEMPTS)
     if not allowance.allowed:
         return Outcome("cooling", values={"minutes": allowance.wait_minutes})
+    allowance = task.services.limits.look("registry", task.holder.tag, REGISTRY_ATTEMPTS)
+    if not allowance.allowed:
+        return Outcome("too_often", values={"minutes": allowance.wait_minutes})
     return Outcome("fresh")
 
 

@@ -11,7 +11,7 @@ from handlers.steps import Outcome, Task, outcomes
 _DIVISION: Final = re.compile("[0-9]{2,6}", re.ASCII)
 
 
-@outcomes("fresh", "going", "has_card", "cooling", "outside")
+@outcomes("fresh", "going", "has_card", "cooling", "too_often", "outside")
 def begin_in_district(task: Task) -> Outcome:
     """Whether enrolment may begin from a poster: as ever, and cards are issued in its district.
 

@@ -19,7 +19,7 @@ from credentials.store import verification_key
 from handlers import facing
 from handlers.answers import CHINA
 from handlers.dialog import DIALOG
-from handlers.proofing import FACE_ATTEMPTS
+from handlers.proofing import FACE_ATTEMPTS, REGISTRY_ATTEMPTS
 from handlers.steps import Ask, Outcome, Task, Work, outcomes
 from handlers.turn import Choices, HandOver, Kind, Picture, Say
 from tests.bot.talking import GRACE, Phone, World, doubtful, landscape, make_world, selfie, words
@@ -107,6 +107,21 @@ class TestEnrolment:
         phone.say("申请")
         phone.say(answer)
         assert phone.step() == "consent"
+
+    def test_who_asked_the_registry_too_often_hears_it_before_writing_all_again(
+        self, world: World, phone: Phone
+    ) -> None:
+        person = world.register()
+        limit = ("registry", phone.holder.tag, REGISTRY_ATTEMPTS)
+        for _ in range(REGISTRY_ATTEMPTS):
+            world.services.limits.attempt(*limit, 86_400.0, 3600.0)
+        assert "60 分钟后回复“申请”" in phone.say("申请")
+        assert phone.step() == "home"
+        world.services.limits.give_back(*limit)
+        for said in ("申请", "同意", person.name, person.id_number):
+            phone.say(said)
+        world.services.limits.attempt(*limit, 86_400.0, 3600.0)
+        assert "60 分钟后回复“申请”" in phone.hears()
 
     def test_refusing_keeps_nothing(self, phone: Phone) -> None:
         phone.say("申请")
