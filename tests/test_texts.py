@@ -92,6 +92,18 @@ def test_the_chat_has_a_word_for_every_line_of_the_page(texts: Texts) -> None:
     assert {kind for kind in page if f"chat.use.{kind}" not in texts and "." not in kind} == set()
 
 
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_pages_name_the_menu_s_buttons_as_the_menu_does(texts: Texts, language: str) -> None:
+    named = {
+        "card.none.step1": "menu.apply",
+        "card.way.browser.what": "menu.card",
+        "card.way.code.what": "menu.card",
+        "web.scan.holder.what": "menu.card",
+    }
+    for key, button in named.items():
+        assert texts.say(language, button) in texts.say(language, key), key
+
+
 def test_every_event_of_the_logs_has_its_words(texts: Texts) -> None:
     unsaid = {kind for kind in _kinds_in_the_code() if f"event.{kind}" not in texts}
     assert unsaid == set()
