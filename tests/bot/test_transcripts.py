@@ -122,6 +122,13 @@ def test_a_name_is_masked_where_it_is_given(step: str) -> None:
     assert heard(Turn(HOLDER, Kind.VOICE, text="张三"), talk).masked == "张*"
 
 
+def test_a_name_is_masked_where_another_question_was_asked_beside() -> None:
+    talk = Conversation(HOLDER, step="name", aside="confirm_delete")
+    assert heard(Turn(HOLDER, Kind.TEXT, text="欧阳娜娜"), talk).masked == "欧阳**"
+    home = Conversation(HOLDER, step="home", aside="confirm_delete")
+    assert heard(Turn(HOLDER, Kind.TEXT, text="欧阳娜娜"), home).step == "confirm_delete"
+
+
 def test_a_new_name_that_begins_as_the_old_one_is_masked_whole() -> None:
     talk = Conversation(HOLDER, step="name", given={"name": "张三"})
     assert heard(Turn(HOLDER, Kind.TEXT, text="张三丰"), talk).masked == "张**"
