@@ -50,6 +50,8 @@ HEARTBEAT_MS: Final = 6_000
 MAINTENANCE_PER_MILLION: Final = 100_000
 POLL_MS: Final = 100
 RETRIES: Final = 4
+OUT_RETRIES: Final = 20
+"""Of a job that cannot reach what it needs: a minute, in which a cluster has a new primary."""
 FIRST_PAUSE_MS: Final = 300
 LONGEST_PAUSE_MS: Final = 5_000
 STOP_MS: Final = 20_000
@@ -124,7 +126,9 @@ def build_broker(address: str) -> RedisBroker | RabbitmqBroker:
         raise JobsError(
             f"JOBS_URL must be redis://, rediss://, unix://, amqp:// or amqps://, not {scheme}://"
         )
-    retries = Retries(max_retries=RETRIES, min_backoff=FIRST_PAUSE_MS, max_backoff=LONGEST_PAUSE_MS)
+    retries = Retries(
+        retry_when=_is_tried_again, min_backoff=FIRST_PAUSE_MS, max_backoff=LONGEST_PAUSE_MS
+    )
     middleware: list[Middleware] = [retries]
     if address.startswith(RABBIT):
         where = pika.URLParameters(address)
@@ -141,6 +145,11 @@ def build_broker(address: str) -> RedisBroker | RabbitmqBroker:
         maintenance_chance=MAINTENANCE_PER_MILLION,
         middleware=middleware,
     )
+
+
+def _is_tried_again(retries: int, error: BaseException) -> bool:
+    """Whether a job that failed for this reason, after so many retries, is tried once more."""
+    return retries < (OUT_RETRIES if isinstance(error, UnavailableError) else RETRIES)
 
 
 class Jobs:

@@ -81,6 +81,34 @@ def test_a_job_that_fails_is_tried_again_and_then_given_up(jobs: Jobs) -> None:
     assert given_up == [("work", {"job_id": "j1"})]
 
 
+def test_a_job_that_finds_redis_out_is_tried_until_another_primary_is_there(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.jobs.FIRST_PAUSE_MS", 1)
+    monkeypatch.setattr("bot.jobs.LONGEST_PAUSE_MS", 1)
+    jobs = Jobs(build_broker(address))
+    tried: list[str] = []
+    given_up: list[object] = []
+    finished = threading.Event()
+
+    def out(job_id: str) -> None:
+        tried.append(job_id)
+        if len(tried) < 15:
+            raise UnavailableError(what="redis")
+        finished.set()
+
+    def give_up(*message: object) -> None:
+        given_up.append(message)
+        finished.set()
+
+    worker = build_worker(jobs, {"errand": out, "give_up": give_up}, threads=1)
+    jobs.enqueue("errand", job_id="j1")
+    worker.start()
+    assert finished.wait(120)
+    worker.stop()
+    assert (len(tried), given_up) == (15, [])
+
+
 def test_a_delayed_job_waits(jobs: Jobs, stop: threading.Event) -> None:
     done: dict[str, float] = {}
     finished = threading.Event()
