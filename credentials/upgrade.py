@@ -44,6 +44,8 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import structlog
+
 from credentials import attestation, names, record
 from credentials.attestation import UpgradeError
 from credentials.audit import Audit
@@ -74,6 +76,7 @@ CODE_DIGITS: Final = 8
 CODE_TRIES: Final = 10  # wrong binding codes of a terminal in a minute
 BINDINGS: Final = ("chip", "fingerprint", "face")
 _CODE = re.compile(r"[0-9]{8}")
+_log = structlog.get_logger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -297,7 +300,7 @@ class Upgrades:
             reason = "fingerprint" if same else "person"
             self._refused(credential_id, "chip", reason, terminal)
             told = {"terminal": terminal.name}
-            self._tell(known.holder, "upgrade.terminal_refused", told, read["session"])
+            self._inform(known.holder, "upgrade.terminal_refused", told, read["session"])
             raise UpgradeError("not_this_person")
         evidence = {
             "by": f"terminal:{terminal.terminal_id}",
@@ -314,10 +317,21 @@ class Upgrades:
             missing = tuple(name for name in BINDINGS if name not in bound)
         key = "upgrade.terminal_bound" if missing else "upgrade.done"
         values = {"terminal": terminal.name, "link": self._page}
-        self._tell(known.holder, key, values, read["session"])
+        self._inform(known.holder, key, values, read["session"])
         return level, missing
 
     # --- inside -------------------------------------------------------------------------------
+
+    def _inform(self, holder: Holder, key: str, values: Mapping[str, object], once: str) -> None:
+        """Tell the holder in the chat, too; the terminal's answer stands where that cannot be.
+
+        The nonce is used up and what was read is bound: a terminal that were told to try again
+        could not.
+        """
+        try:
+            self._tell(holder, key, values, once)
+        except UnavailableError as error:
+            _log.warning("holder not told", text=key, why=str(error.details.get("why", "")))
 
     def _signed(self, said: Mapping[str, object], signature: str) -> Terminal:
         return self._terminals.authenticate(str(said.get("terminal", ""))[:40], said, signature)

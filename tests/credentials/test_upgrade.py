@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from credentials.attestation import UpgradeError
-from credentials.errors import CredentialError, RefusalError
+from credentials.errors import CredentialError, RefusalError, UnavailableError
+from credentials.limits import Limits
 from credentials.model import Holder, Level
 from credentials.store import upgrade_key
 from credentials.terminals import TerminalError, sign
+from credentials.upgrade import Upgrades
 from tests.credentials.issuer import HOLDER, Issuer, Phone, person
 from tests.credentials.kiosk import Kiosk
 
@@ -63,6 +65,22 @@ def test_chip_and_finger_at_the_terminal_then_the_face(phone: Phone, kiosk: Kios
     assert phone.history()[:5] == ["upgraded", "bound", "bound", "bound", "upgrade_begun"]
     assert phone.issuer.upgrades.look(phone.holder) is None
     assert phone.issuer.findings() == []
+
+
+def test_the_terminals_answer_stands_though_the_holder_cannot_be_told(
+    issuer: Issuer, phone: Phone
+) -> None:
+    def out(*_: object) -> None:
+        raise UnavailableError(what="jobs", why="full")
+
+    upgrades = Upgrades(
+        issuer.store, issuer.sealer, issuer.index, issuer.terminals, Limits(issuer.database),
+        tell=out,
+    )  # fmt: skip
+    kiosk = Kiosk.accredited(upgrades, issuer.terminals)
+    assert fails(lambda: kiosk.reads(code(phone), person(2))) == "not_this_person"
+    assert kiosk.reads(code(phone), person()) is Level.LIGHT
+    assert bound(phone) == {"chip", "fingerprint"}
 
 
 def test_face_first_then_the_chip_then_the_finger_on_the_phone(phone: Phone, kiosk: Kiosk) -> None:
