@@ -177,6 +177,7 @@ class Stage:
         self._folder = folder
         self._told: set[tuple[str, int]] = set()
         self._changed: set[str] = set()
+        self._pushes: dict[str, str] = {}  # how they were written before the script changed it
 
     def do(self, line: Line) -> None:
         """Do one line of the script.
@@ -208,8 +209,8 @@ class Stage:
         """Switch off what the script switched on."""
         if "fault" in self._changed:
             self._ask("DELETE", "/faults")
-        if "pushes" in self._changed:
-            self._ask("POST", "/pushes", {"mode": "safe", "format": "xml"})
+        if self._pushes:
+            self._ask("POST", "/pushes", self._pushes)
 
     def _act(self, phone: Phone, line: Line) -> None:
         what, seconds = line.what, line.seconds
@@ -237,13 +238,17 @@ class Stage:
             self._ask("DELETE", "/faults")
             click.echo("! faults off")
         else:
+            if not self._pushes:
+                account = self._ask("GET", "/state").json()["account"]
+                self._pushes = {name: account[name] for name in ("mode", "format")}
             self._ask("POST", "/pushes", line.what)
             click.echo(f"! pushes {' '.join(map(str, line.what.values()))}")
 
-    def _ask(self, method: str, path: str, body: object = None) -> None:
+    def _ask(self, method: str, path: str, body: object = None) -> httpx.Response:
         answer = httpx.request(method, self._api + path, json=body, timeout=10, trust_env=False)
         if answer.status_code >= 400:
             raise ScriptError(f"{path}: {answer.text}")
+        return answer
 
     def _photo(self, line: Line) -> bytes:
         kind, colon, place = line.what.partition(":")

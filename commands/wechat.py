@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +87,8 @@ def setup(opener: Opener, *, yes: bool, folder: Path, scenes: tuple[str, ...]) -
         click.echo("\n".join([*changes, *(f"+ {_place(folder, scene)}" for scene in missing)]))
         if not yes and not click.confirm("do this?"):
             raise click.Abort
+        if missing:
+            _prepare(folder)
         if changes:
             menu.publish(channel.api, services.texts)
         for scene in missing:
@@ -151,8 +154,19 @@ def _made(channel: WeChatChannel, scene: str) -> str:
         raise click.BadParameter(str(error)) from error
 
 
+def _prepare(folder: Path) -> None:
+    """Have a folder that can be written, before anything is asked of the platform for it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise click.ClickException(
+            f"{folder} cannot be written: {error.strerror}; give another with --folder"
+        ) from error
+
+
 def _draw(folder: Path, scene: str, address: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     place = _place(folder, scene)
     unfinished = place.with_suffix(".part")
     unfinished.write_bytes(qr_png(address, QR_SCALE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -44,6 +45,20 @@ def play(simulator: Running | str, path: Path, text: str) -> Result:
     script.write_text(text, "utf-8")
     url = simulator if isinstance(simulator, str) else simulator.url
     return CliRunner().invoke(simulate, [str(script), "--url", url])
+
+
+def test_pushes_are_written_afterwards_as_they_were_before(
+    account: Account, tmp_path: Path
+) -> None:
+    """An account without an EncodingAESKey has no safe mode to go back to."""
+    running = Running(Config(webhook=account.url, token=TOKEN, mode="plain"), Clock())
+    try:
+        done = play(running, tmp_path, '[[step]]\npushes = { format = "json" }\n')
+        assert done.exit_code == 0, done.output
+        told = httpx.get(f"{running.url}/simulator/api/state").json()["account"]
+        assert (told["mode"], told["format"]) == ("plain", "xml")
+    finally:
+        running.close()
 
 
 def test_the_example_makes_sense() -> None:

@@ -139,6 +139,17 @@ class TestSetup:
         assert engineer.sets_up("--yes", "--scene", scene).exit_code != 0
         assert not list(engineer.folder.parent.rglob("*.png"))
 
+    def test_a_folder_that_cannot_be_written_is_said_before_anything_is_done(
+        self, engineer: Engineer
+    ) -> None:
+        engineer.folder.parent.mkdir(exist_ok=True)
+        engineer.folder.write_text("a file")
+        said = engineer.sets_up("--yes", "--scene", "district.440115")
+        assert said.exit_code == 1
+        assert "give another with --folder" in said.output
+        with pytest.raises(ApiError):
+            engineer.platform.menus.get()
+
     def test_a_platform_that_refuses_ends_it(
         self, engineer: Engineer, monkeypatch: pytest.MonkeyPatch
     ) -> None:

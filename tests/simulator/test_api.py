@@ -240,6 +240,18 @@ def test_media_are_kept_three_days(simulator: Running, clock: Clock, account: Ac
     assert code_of(gone.json()) == 40007
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/json"])
+def test_a_file_that_is_no_photo_arrives_as_it_was_sent(
+    simulator: Running, account: Account, kind: str
+) -> None:
+    phone = simulator.phone()
+    where = f"/simulator/api/phones/{phone.openid}/media/image"
+    simulator.http.post(where, files={"file": ("notes", b"no photo", kind)})
+    phone.settle()
+    answer = simulator.get("/cgi-bin/media/get", media_id=account.received[-1]["MediaId"])
+    assert (answer.status_code, answer.content) == (200, b"no photo")
+
+
 def test_a_video_is_an_address(simulator: Running, account: Account) -> None:
     phone = simulator.phone()
     phone.send_video(b"\x00\x00\x00\x18ftypmp42")

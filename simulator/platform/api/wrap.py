@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -102,8 +103,9 @@ def _good(response: Response) -> bool:
     if response.status_code >= 400:
         return False
     if response.is_json or response.content_type == "text/plain":
-        body = json.loads(response.get_data())
-        return not (isinstance(body, dict) and body.get("errcode"))
+        with contextlib.suppress(ValueError):  # a phone's own file, which it says is of that kind
+            body = json.loads(response.get_data())
+            return not (isinstance(body, dict) and body.get("errcode"))
     return True
 
 
