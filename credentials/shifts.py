@@ -95,9 +95,24 @@ class Shifts:
         self._put(verifier_id, found.verification_id, found.verified_at, _values(found), about)
 
     def write_paper(
-        self, verifier_id: str, desk: str, staff: str, purpose: str, values: Mapping[str, str]
+        self,
+        verifier_id: str,
+        desk: str,
+        staff: str,
+        purpose: str,
+        values: Mapping[str, str],
+        *,
+        form: str = "",
     ) -> str:
         """Write in that a guest's physical card was looked at; gives the entry's id.
+
+        Args:
+            verifier_id: whose book.
+            desk: at which desk.
+            staff: who looked.
+            purpose: what for.
+            values: what was read.
+            form: the id that its form was given; sent again, the same guest is one entry.
 
         Raises:
             ShiftError: bad_value for a value that is empty or longer than 80 characters.
@@ -106,7 +121,12 @@ class Shifts:
         for name, value in tidy.items():
             if not 0 < len(value) <= LONGEST_VALUE or not value.isprintable():
                 raise ShiftError("bad_value", field=name)
-        entry_id = secrets.token_hex(10)
+        before = self._fields(verifier_id, form) if _ENTRY.fullmatch(form) else {}
+        written = self._read(verifier_id, form, before)
+        if written is not None and written.kind == PAPER and written.values == tidy:
+            self._list(verifier_id, written.desk, form, written.at)  # it may have got no further
+            return form
+        entry_id = form if _ENTRY.fullmatch(form) and not before else secrets.token_hex(10)
         state = State.ACCEPTED.value
         about = {"k": PAPER, "d": desk, "p": purpose, "w": staff, "s": state}
         self._put(verifier_id, entry_id, time.time(), tidy, about)
@@ -225,13 +245,16 @@ class Shifts:
         values: Mapping[str, str],
         about: Mapping[str, str],
     ) -> None:
-        book = _book(verifier_id, about["d"])
         self._fill(verifier_id, entry_id, at, values, about)
+        self._list(verifier_id, about["d"], entry_id, at)
+
+    def _list(self, verifier_id: str, desk: str, entry_id: str, at: float) -> None:
+        book = _book(verifier_id, desk)
         with guard():
             together = self._redis.pipeline(transaction=True)
             together.zadd(book, {entry_id: float(f"{at * 1000:.0f}")}, nx=True)
             together.zremrangebyscore(book, "-inf", f"{(time.time() - KEPT_S) * 1000:.0f}")
-            together.sadd(_booked(verifier_id), about["d"])
+            together.sadd(_booked(verifier_id), desk)
             together.execute()
 
     def _fill(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import secrets
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -162,6 +163,7 @@ def _register_paper(routes: Blueprint, services: Services) -> None:
             status=status,
             error=error,
             form=form,
+            form_id=form.get("form") or secrets.token_hex(10),
             documents=DOCUMENTS,
             purposes=[services.purposes[name] for name in verifier.purposes],
             desks=services.organisations.desks(verifier.verifier_id),
@@ -181,8 +183,11 @@ def _write_paper(services: Services, verifier: Verifier, form: dict[str, str]) -
     }
     account = sign_in.current()
     desk = account.desk or " ".join(form.get("desk", "").split())[:40]
-    verifier_id = verifier.verifier_id
-    written = services.shifts.write_paper(verifier_id, desk, account.username, purpose, values)
+    if not desk or not desk.isprintable():
+        raise ShiftError("bad_value", field="desk")
+    written = services.shifts.write_paper(
+        verifier.verifier_id, desk, account.username, purpose, values, form=form.get("form", "")
+    )
     office.did(services, "paper", desk)
     return written
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import re
 import time
 from typing import Any
 
@@ -206,6 +207,34 @@ class TestPaper:
         for name in {"name", "number"} - set(change):
             assert f'value="{PAPER[name]}"' in page.text
         assert desk.ask("GET", "/desk/today").get_json()["rows"] == []
+
+    def test_sent_twice_is_one_guest_and_another_guest_is_another(
+        self, office: Office, desk: Person
+    ) -> None:
+        found = re.search(r'name="form" value="([0-9a-f]{20})"', desk.see("/desk/paper").text)
+        assert found
+        form = found[1]
+        first = desk.fill("/desk/paper", **PAPER, form=form)
+        [book] = [bytes(key) for key in office.services.redis.scan_iter("{v:*}:book:*")]
+        office.services.redis.delete(book)  # as if the second step had not come through
+        assert desk.fill("/desk/paper", **PAPER, form=form).location == first.location
+        assert len(desk.ask("GET", "/desk/today").get_json()["rows"]) == 1
+        other = desk.fill("/desk/paper", **{**PAPER, "name": "Jo Doe"}, form=form)  # by going back
+        assert other.location != first.location
+        page = desk.see("/desk/shift").text
+        assert ("Anna Müller" in page, "Jo Doe" in page) == (True, True)
+
+    def test_a_form_takes_no_scans_place(self, phone: Phone, desk: Person) -> None:
+        scanned = desk.scan(phone.show()).get_json()["verification_id"]
+        answer = desk.fill("/desk/paper", **PAPER, form=scanned)
+        assert not str(answer.location).endswith(scanned)
+        assert "张**" in desk.see(f"/desk/shift/{scanned}").text
+
+    def test_staff_without_a_desk_say_at_which(self, office: Office, software: Software) -> None:
+        roaming = office.staff(software.verifier, "roaming", desk="").sign_in()
+        page = roaming.fill("/desk/paper", **PAPER, desk="  ")
+        assert (page.status_code, "Name of this desk" in page.text) == (422, True)
+        assert roaming.fill("/desk/paper", **PAPER, desk="Bar").status_code == 303
 
     def test_the_field_is_named_as_the_form_calls_it(self, desk: Person) -> None:
         desk.language = "zh-CN"
