@@ -3,12 +3,13 @@
 The secret is sealed. A code counts for its half minute and the ones beside it, and never twice:
 the last step used is kept and only a later one is accepted. Eight recovery codes help once each
 when the phone is lost; they are kept as HMAC-SHA-256 (RFC 2104) under the secret, so that whoever
-has only Redis's data cannot try them out.
+has only Redis's data cannot try them out. They follow from the secret, so that a confirmation that
+is sent twice shows the ones that are in force.
 
 | key | holds |
 |---|---|
 | `{a2:<kind>:<username>}` | hash: s sealed secret, p sealed secret not yet confirmed, u the last \
-  step used, r MACs of recovery codes |
+  step used, c the step that confirmed it, r MACs of recovery codes |
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import hmac
-import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pyotp
 import redis
@@ -100,23 +100,34 @@ class SecondFactors:
     def confirm(self, username: str, code: str) -> list[str]:
         """Put the offered secret in force; gives the recovery codes, which nobody can read again.
 
+        The same code again, as after a second press of the button, gives the same ones, as long
+        as it is good and nobody signed in with another.
+
         Raises:
             SignInError: wrong_code, locked.
         """
-        offered = self.offer(username)
-        self._count(username)
-        step = self._step(offered.secret, code)
-        if step is None:
-            raise SignInError("wrong_code")
         place = self._place(username)
-        codes = [f"{secrets.token_hex(2)}-{secrets.token_hex(3)}" for _ in range(RECOVERY_CODES)]
-        macs = ",".join(_mac(offered.secret, each) for each in codes)
-        sealed = self._sealer.seal(place, offered.secret.encode())
+        self._count(username)
         with guard():
-            together = self._redis.pipeline(transaction=True)
-            together.hset(place, mapping={"s": sealed, "u": step, "r": macs})
-            together.hdel(place, "p")
-            together.execute()
+            sealed, used, confirmed = cast(
+                "list[bytes | None]", self._redis.hmget(place, ["s", "u", "c"])
+            )
+        if sealed is None:
+            secret = self.offer(username).secret
+        else:
+            secret = self._sealer.unseal(place, sealed).decode()
+        step = self._step(secret, code)
+        if step is None or (sealed and not used == confirmed == str(step).encode()):
+            raise SignInError("wrong_code")
+        codes = _recovery_codes(secret)
+        if sealed is None:
+            macs = ",".join(_mac(secret, each) for each in codes)
+            kept = self._sealer.seal(place, secret.encode())
+            with guard():
+                together = self._redis.pipeline(transaction=True)
+                together.hset(place, mapping={"s": kept, "u": step, "c": step, "r": macs})
+                together.hdel(place, "p")
+                together.execute()
         self._limits.forget(self._scope, normalise(username))
         return codes
 
@@ -174,6 +185,15 @@ class SecondFactors:
 
     def _place(self, username: str) -> str:
         return f"{{a2:{self._kind}:{normalise(username)}}}"
+
+
+def _recovery_codes(secret: str) -> list[str]:
+    """The recovery codes of a secret: 40 random bits each to whoever has not got it."""
+    made = (
+        hmac.new(secret.encode(), f"recovery code {number}".encode(), hashlib.sha256).hexdigest()
+        for number in range(RECOVERY_CODES)
+    )
+    return [f"{each[:4]}-{each[4:10]}" for each in made]
 
 
 def _mac(secret: str, code: str) -> str:

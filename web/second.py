@@ -85,15 +85,17 @@ def _register_own(routes: Blueprint, services: Services, factors: Factors) -> No
         account = current()
         if request.method == "GET":
             return make_response(_own_page(factors, account))
-        if factors.codes.enrolled(account.username):
-            return make_response(_own_page(factors, account), 409)
+        known = factors.codes.enrolled(account.username)
         try:
             codes = factors.codes.confirm(account.username, request.form.get("code", "")[:16])
         except SignInError as error:
+            if known:
+                return make_response(_own_page(factors, account), 409)
             page = _own_page(factors, account, error=error.code, values=error.details)
             return make_response(page, 429 if error.code == "locked" else 422)
         actor = Actor(account.kind, account.username)
-        services.audit.note("second_factor_set", actor, account.username)
+        if not known:
+            services.audit.note("second_factor_set", actor, account.username)
         return make_response(_own_page(factors, account, codes=codes))
 
 

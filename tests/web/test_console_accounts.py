@@ -76,6 +76,23 @@ class TestSecondFactor:
         assert sign_in_again(viewer, codes[0]) == 401
         assert sign_in_again(viewer, codes[1]) == 303
 
+    def test_a_second_press_of_the_button_shows_the_codes_that_count(
+        self, office: Office, viewer: Person
+    ) -> None:
+        app, codes = enrol(viewer)
+        page = viewer.fill("/console/second", code=app.at(NOW - 30))
+        assert re.findall(r"<li>([0-9a-f]{4}-[0-9a-f]{6})</li>", page.text) == codes
+        assert office.audited().count("second_factor_set") == 1
+        for code in (app.at(NOW), wrong(app), codes[0], ""):
+            page = viewer.fill("/console/second", code=code)
+            assert (page.status_code, codes[1] in page.text) == (409, False)
+        assert sign_in_again(viewer, codes[0]) == 303
+        viewer.fill("/console/second", code=app.at(NOW - 30))
+        assert sign_in_again(viewer, codes[0]) == 401  # shown again, and not good again
+        assert sign_in_again(viewer, app.at(NOW)) == 303
+        page = viewer.fill("/console/second", code=app.at(NOW - 30))
+        assert (page.status_code, codes[1] in page.text) == (409, False)
+
     def test_a_recovery_code_cannot_be_found_from_what_is_kept(
         self, office: Office, viewer: Person
     ) -> None:
