@@ -68,6 +68,11 @@ class TestLive:
         assert page.index("/oAmy") < page.index("/oZoe")
         assert "No conversation matches" in viewer.see("/console?q=nobody").text
 
+    def test_sorting_keeps_what_is_looked_for(self, office: Office, viewer: Person) -> None:
+        arrive(office, "oAmy", "name", since=time.time() - 900)
+        page = viewer.see("/console?sign=silent&step=name&q=amy").text
+        assert 'href="/console?sort=holder&amp;step=name&amp;sign=silent&amp;q=amy"' in page
+
     def test_a_person_leads_to_the_card(self, phone: Phone, viewer: Person) -> None:
         page = viewer.see("/console/holders/wechat/oPhone1").text
         assert f"/console/cards/{phone.credential_id}" in page
