@@ -313,15 +313,15 @@ class Talk:
         """
         conversation = self._conversations.look(receipt.holder)
         task, told = self._tasks.of(conversation), receipt.decided.verification_id
+        if conversation.aside:
+            self._forget_aside(receipt.holder)
         if receipt.decided.state is State.AWAITING_HOLDER:
-            if conversation.aside:
-                self._forget_aside(receipt.holder)
             self._tell(conversation, notices.ask_approval(task, told), f"approval:{told}")
         else:
             self._tell(conversation, notices.give_receipt(task, receipt), f"receipt:{told}")
 
     def _forget_aside(self, holder: Holder) -> None:
-        """A yes that follows a request's question must not be one to "really delete?".
+        """A yes that follows a request or a receipt must not be one to "really delete?".
 
         Raises:
             UnavailableError: when the person is writing just now.

@@ -568,6 +568,14 @@ class TestCard:
         holder.say("注销")
         assert "已删除" in holder.say("好的")
 
+    def test_a_yes_after_a_receipt_deletes_nothing(self, world: World, holder: Phone) -> None:
+        holder.say("注销")
+        code = world.services.cards.mint(holder.holder).code
+        world.services.verifications.verify(world.verifier(), "前台", code, "internet_cafe")
+        assert "不是我" in holder.hears()
+        holder.say("好的")  # is for what was read last
+        assert world.services.cards.of(holder.holder) is not None
+
     def test_a_yes_after_an_operators_help_deletes_nothing(
         self, world: World, holder: Phone
     ) -> None:
