@@ -120,8 +120,8 @@ class Enrolling:
             raise RefusalError("too_many_requests")
         return self._services.frames.put(holder, file)
 
-    def _hear(self, holder: Holder, media_id: str, kind: Kind) -> None:
-        turn = Turn(holder, kind, "", media_id, self._clock(), media_id, {QUIET: "1"})
+    def _hear(self, holder: Holder, media_id: str, kind: Kind, key: str = "") -> None:
+        turn = Turn(holder, kind, "", media_id, self._clock(), key or media_id, {QUIET: "1"})
         self._talk.receive(turn)
 
     def _do_hint(self, holder: Mapping[str, str], media_id: str) -> None:
@@ -153,7 +153,13 @@ class Enrolling:
         code = look_at(data, Gesture(asked[len(frames)]))
         if code != TAKEN:
             return code
-        self._hear(holder, media_id, Kind.IMAGE)
+        # Looking takes a while: a picture that another overtook shows a gesture that is done.
+        if _asked(self._conversations.look(holder)) != (asked, frames):
+            return "over"
+        once = (
+            f"gesture:{_until(conversation)}:{len(frames)}"  # two that are looked at side by side
+        )
+        self._hear(holder, media_id, Kind.IMAGE, once)
         return TAKEN_HINT
 
 

@@ -4,7 +4,9 @@ import pytest
 import redis
 
 from bot.enrolling import Enrolling
+from credentials.model import Holder
 from tests.bot.talking import Phone, World, make_world
+from tests.bot.test_talk_faces import doing, gestures
 
 
 @pytest.fixture
@@ -39,3 +41,30 @@ def test_a_page_opened_days_later_leads_to_the_chat(
     world.database.delete("{wechat:oPhone}:given")  # its two days are over
     assert page.state(phone.holder)["step"] == "chat"
     assert phone.say("你好") == world.services.texts.say("zh_CN", "chat.lost")
+
+
+def test_a_picture_that_another_overtook_answers_no_later_gesture(
+    world: World, page: Enrolling, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = gestures(phone)[0]
+    media_id = page.look(phone.holder, doing(first))
+    get = world.services.frames.get
+
+    def overtaken(holder: Holder, name: str) -> bytes | None:
+        monkeypatch.setattr(world.services.frames, "get", get)
+        page.send(holder, doing(first))
+        return get(holder, name)
+
+    monkeypatch.setattr(world.services.frames, "get", overtaken)
+    whose = {"channel": phone.holder.channel, "openid": phone.holder.openid}
+    page.functions()["hint"](holder=whose, media_id=media_id)
+    assert page.state(phone.holder)["place"] == 2
+    assert page.state(phone.holder)["hint"] == (media_id, "over")
+
+
+def test_a_picture_of_the_gesture_is_taken(page: Enrolling, phone: Phone) -> None:
+    media_id = page.look(phone.holder, doing(gestures(phone)[0]))
+    whose = {"channel": phone.holder.channel, "openid": phone.holder.openid}
+    page.functions()["hint"](holder=whose, media_id=media_id)
+    assert page.state(phone.holder)["place"] == 2
+    assert page.state(phone.holder)["hint"] == (media_id, "taken")
