@@ -32,28 +32,35 @@ export async function startCamera(deviceId = options.chosen()) {
     return trouble(isSecureContext ? "desk.camera.none" : "desk.camera.insecure");
   }
   stopTracks();
+  running += 1;
+  const mine = running; // whoever stops the camera, or starts it anew, is not overtaken by this one
+  let begun;
   const size = { width: { ideal: 1280 }, height: { ideal: 720 } };
   try {
-    stream = await navigator.mediaDevices
+    begun = await navigator.mediaDevices
       .getUserMedia({ video: { ...size, ...(deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "environment" }) } })
       .catch((error) => {
         if (!deviceId || error.name === "NotAllowedError") throw error;
         return navigator.mediaDevices.getUserMedia({ video: size }); // that camera is gone: any other
       });
   } catch (error) {
+    if (mine !== running) return;
     stopCamera();
     return trouble(error.name === "NotAllowedError" ? "desk.camera.denied" : "desk.camera.none");
   }
+  if (mine !== running) return begun.getTracks().forEach((track) => track.stop());
+  stream = begun;
   $("video").srcObject = stream;
   await $("video").play().catch(() => {});
+  if (mine !== running) return;
   show(true);
   const [track] = stream.getVideoTracks();
   options.remember(true, track.getSettings().deviceId);
   await list(track.getSettings().deviceId);
+  if (mine !== running) return;
   $("camera-torch").hidden = !track.getCapabilities?.().torch;
   $("camera-torch").setAttribute("aria-pressed", "false");
-  running += 1;
-  look(running);
+  look(mine);
 }
 
 export function stopCamera(forget = false) {

@@ -212,6 +212,29 @@ def test_waiting_ends_also_where_the_server_cannot_be_asked(
     assert "not available" in page.inner_text("#reason")
 
 
+def test_a_camera_that_is_let_in_after_the_desk_was_locked_stays_off(
+    office: Office, software: Software, address: str, page: Page
+) -> None:
+    page.add_init_script("""
+        navigator.mediaDevices.getUserMedia = () => new Promise((let_in) => {
+            window.track = document.createElement("canvas").captureStream().getTracks()[0];
+            window.letIn = () => let_in(new MediaStream([window.track]));
+            document.documentElement.classList.add("camera-asked");
+        });
+    """)
+    open_desk(page, office, software, address, "hotel")
+    shows(page, "ready")
+    page.click("#camera-switch-on")
+    page.wait_for_selector("html.camera-asked")
+    page.context.set_offline(True)
+    page.keyboard.press("F9")
+    page.wait_for_selector("dialog#locked[open]")
+    page.evaluate("letIn()")
+    page.evaluate("new Promise((turn) => setTimeout(turn))")  # whatever follows from it has run
+    assert page.evaluate("track.readyState") == "ended"
+    assert page.evaluate("document.getElementById('video').srcObject") is None
+
+
 def test_a_camera_whose_frames_the_server_reads(
     office: Office, phone: Phone, software: Software, address: str, tmp_path: Path
 ) -> None:
