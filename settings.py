@@ -10,6 +10,7 @@ import base64
 import binascii
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -137,6 +138,12 @@ class Settings(BaseSettings):
             )
             if value and not value.lower().startswith(schemes)
         ]
+        found += [
+            f"{name.upper()} has a port that is no number; in a password write @ : / # as %40 %3A "
+            "%2F %23"
+            for name in ("redis_url", "jobs_url", "authority_url", "wechat_api_base", "public_url")
+            if not _has_port_in_order(getattr(self, name))
+        ]
         if self.redis_url.startswith("redis+cluster://") and not self.jobs_url:
             found.append("with a Redis Cluster set JOBS_URL to a plain Redis or a RabbitMQ")
         found += master_key_problems(self.master_keys)
@@ -175,6 +182,15 @@ def master_key_problems(keys: tuple[str, ...]) -> list[str]:
         if size != MASTER_KEY_BYTES:
             found.append(f"MASTER_KEYS version {version} must be base64 of 32 random bytes")
     return found
+
+
+def _has_port_in_order(address: str) -> bool:
+    """Whether an address has a port that can be one, or none at all."""
+    try:
+        _ = urlsplit(address).port
+    except ValueError:
+        return False
+    return True
 
 
 def _is_aes_key(key: str) -> bool:

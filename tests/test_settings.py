@@ -106,3 +106,29 @@ def test_address_is_made_of_host_and_port(environment: pytest.MonkeyPatch) -> No
     environment.setenv("PUBLIC_URL", "")
     environment.setenv("PORT", "8123")
     assert Settings().address == "http://127.0.0.1:8123"
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("REDIS_URL", "redis://:pass/word@redis:6379/0"),
+        ("JOBS_URL", "amqp://card:secret#1@rabbit:5672/card"),
+        ("AUTHORITY_URL", "https://registry.example:port"),
+        ("PUBLIC_URL", "https://card.example:99999"),
+    ],
+)
+def test_an_address_with_a_wrong_port_is_named_and_not_repeated(
+    environment: pytest.MonkeyPatch, name: str, address: str
+) -> None:
+    """A password with a `/` of its own makes the rest of it a port, which no error may show."""
+    environment.setenv(name, address)
+    (said,) = [each for each in Settings().unusable() if "port" in each]
+    assert said.startswith(name)
+    assert "pass" not in said.removeprefix(name).replace("password", "")
+    assert "secret" not in said
+
+
+def test_addresses_in_order_are_no_problem(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("REDIS_URL", "unix:///run/card/redis.sock?db=0")
+    environment.setenv("JOBS_URL", "amqps://card:a%2Fb@rabbit/card?ssl_options={'cafile':'/ca'}")
+    assert Settings().unusable() == []
