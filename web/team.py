@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from web.second import Factors
 
 MOST_PEOPLE = 500
+NOT_TO_ONESELF = frozenset({"role", "reset", "disable", "second"})
+"""What an open session alone must not change: how its owner signs in, and what they may."""
 SOON_S = 30 * 24 * 3600
 
 
@@ -110,7 +112,7 @@ def _change_person(services: Services, factors: Factors, username: str, act: str
         services.audit.note("action_refused", actor, own.verifier_id, action="foreign_account")
         raise NotFound
     made: Mapping[str, str] = {}
-    if act in {"disable", "role"} and person.username == own.username:
+    if act in NOT_TO_ONESELF and person.username == own.username:
         return _page(services, status=422, error=_own_account(services))
     if act == "disable":
         services.staff.disable(person.username)

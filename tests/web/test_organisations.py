@@ -337,10 +337,19 @@ class TestTeam:
         assert desk.see("/desk").status_code == 200
         assert "action_refused" in office.audited()
 
-    def test_a_manager_does_not_cut_themselves_off(self, office: Office) -> None:
+    @pytest.mark.parametrize("act", ["disable", "role", "reset", "second"])
+    @pytest.mark.parametrize("name", ["lin", "LIN"])
+    def test_a_manager_does_not_do_this_to_themselves(
+        self, office: Office, act: str, name: str
+    ) -> None:
         boss = manager(office)
-        assert boss.fill("/desk/team/people/lin/disable", at="/desk/team").status_code == 422
+        answer = boss.fill(f"/desk/team/people/{name}/{act}", at="/desk/team", role="staff")
+        assert answer.status_code == 422
+        assert "cannot change your own account" in answer.text
         assert boss.see("/desk").status_code == 200
+        account = office.services.staff.get("lin")
+        assert account is not None
+        assert (account.role, account.must_change_password) == ("manager", False)
 
     def test_what_a_manager_entered_stays_where_it_is_refused(self, office: Office) -> None:
         boss = manager(office)
