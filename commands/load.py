@@ -113,11 +113,14 @@ def load(
     cast = players(people, chance, run=secrets.token_hex(5), faces=faces, identities=known)
     rules = Rules(rate, duplicates, patience, FAULTS[fault])
     with contextlib.ExitStack() as stack:
+        try:
+            out = stack.enter_context(ledger.open("w", encoding="utf-8"))
+        except OSError as error:
+            raise click.ClickException(f"{ledger}: {error.strerror}; see --ledger") from error
         stage = stack.enter_context(staged(opener, url, api_port, compare=compare or not known))
         if stage.services and not known:
             register(stage.services, cast)
         click.echo(f"{people} people, {rate:g} messages a second, seed {seed}, at {stage.url}")
-        out = stack.enter_context(ledger.open("w", encoding="utf-8"))
         with progress(len(cast)) as moved:
             tally = stage.play(cast, rules, chance, out, moved)
         wrong = stage.differences(cast, tally) if compare else []

@@ -216,3 +216,11 @@ def test_identities_that_cannot_be_used(tmp_path: Path) -> None:
         done = CliRunner().invoke(load, ["--people", "2", "--identities", str(path)])
         assert done.exit_code == 2
         assert why in " ".join(done.output.split())
+
+
+def test_a_ledger_that_cannot_be_written_is_said_before_a_product_starts(tmp_path: Path) -> None:
+    place = str(tmp_path / "nowhere" / "load.jsonl")
+    said = CliRunner().invoke(load, ["--ledger", place])
+    assert said.exit_code == 1
+    assert "see --ledger" in said.output
+    assert "starting" not in said.output
