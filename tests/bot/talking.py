@@ -12,6 +12,7 @@ from collections.abc import Callable
 import redis
 
 from bot import follow_up, news
+from bot.assist import Assist
 from bot.channel import (
     MediaGoneError,
     NotDeliveredError,
@@ -113,6 +114,19 @@ class World:
 
     def clock(self) -> float:
         return time.time() + self.later_s
+
+    def assist(self) -> Assist:
+        """The helping hand of this world's operators."""
+        return Assist(
+            DIALOG,
+            self.conversations,
+            self.talk.transcripts,
+            self.outbox,
+            limits=self.services.limits,
+            ask_again=self.talk.ask_again,
+            withdraw=self.talk.withdraw,
+            clock=self.clock,
+        )
 
     def phone(self, name: str = "oPhone") -> Phone:
         return Phone(self, Holder("wechat", name))

@@ -8,7 +8,6 @@ import redis
 from bot.assist import Assist, AssistError
 from bot.conversations import BusyError, Taken
 from credentials.model import Holder
-from handlers.dialog import DIALOG
 from tests.bot.talking import Phone, World, make_world
 
 
@@ -28,15 +27,7 @@ def phone(world: World) -> Phone:
 
 @pytest.fixture
 def assist(world: World) -> Assist:
-    return Assist(
-        DIALOG,
-        world.conversations,
-        world.talk.transcripts,
-        world.outbox,
-        limits=world.services.limits,
-        ask_again=world.talk.ask_again,
-        withdraw=world.talk.withdraw,
-    )
+    return world.assist()
 
 
 def test_of_two_operators_at_once_one_has_the_talk(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from bot.assist import Assist, AssistError
+from bot.assist import AssistError
 from bot.conversations import ANSWER_SECONDS, BusyError
 from bot.talk import Talk
 from bot.wechat import replies
@@ -386,15 +386,7 @@ class TestFace:
     def test_whoever_is_moved_back_by_an_operator_has_the_review_withdrawn(
         self, world: World, asked: Phone, step: str
     ) -> None:
-        assist = Assist(
-            DIALOG,
-            world.conversations,
-            world.talk.transcripts,
-            world.outbox,
-            limits=world.services.limits,
-            ask_again=world.talk.ask_again,
-            withdraw=world.talk.withdraw,
-        )
+        assist = world.assist()
         asked.send_photo(doubtful())
         assert "人工核对" in asked.hears()
         (case,) = world.services.reviews.waiting()

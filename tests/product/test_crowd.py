@@ -18,7 +18,6 @@ from flask import Flask
 from playwright.sync_api import Page, sync_playwright
 from werkzeug.serving import make_server
 
-from bot.assist import Assist
 from bot.conversations import BusyError
 from bot.figures import ways
 from credentials import connection
@@ -66,16 +65,7 @@ def app(world: World) -> Flask:
     app = Flask("card", static_folder=str(pages.STATIC))
     pages.install(app, services, settings)
     sessions.install(app, services.keyring, secure=False)
-    assist = Assist(
-        DIALOG,
-        world.conversations,
-        world.talk.transcripts,
-        world.outbox,
-        limits=services.limits,
-        ask_again=world.talk.ask_again,
-        withdraw=world.talk.withdraw,
-        clock=world.clock,
-    )
+    assist = world.assist()
     name_of = console.step_names(services)
     figures = world.conversations.figures
     places = [
