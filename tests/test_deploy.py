@@ -85,7 +85,7 @@ def test_the_address_of_rabbitmq_names_a_certificate(tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):  # so each of them is read
             build_broker(address)
         (tmp_path / name).write_bytes(content)
-    shown = build_broker(address).parameters.ssl_options.context  # type: ignore[union-attr]
+    shown = build_broker(address).parameters.ssl_options.context  # type: ignore[union-attr] # `amqps` has it
     assert shown.verify_mode is ssl.CERT_REQUIRED
 
 

@@ -9,7 +9,9 @@ import itertools
 import time
 from collections.abc import Callable
 
+import numpy as np
 import redis
+from PIL import Image
 
 from bot import follow_up, news
 from bot.assist import Assist
@@ -305,9 +307,6 @@ def doubtful() -> bytes:
 
 def landscape() -> bytes:
     """A picture without anybody in it, always the same: no chance draws a face into it."""
-    import numpy as np  # noqa: PLC0415
-    from PIL import Image  # noqa: PLC0415
-
     noise = np.random.default_rng(1).normal(128, 90, (480, 640, 1)).clip(0, 255).repeat(3, 2)
     buffer = io.BytesIO()
     Image.fromarray(noise.astype(np.uint8)).save(buffer, "JPEG")

@@ -96,7 +96,7 @@ def test_cards_that_do_not_open_are_named_and_hold_up_nobody(
 
 
 def test_a_person_whose_answer_cannot_be_used_is_named(shell: Shell, card: str) -> None:
-    shell.services.authority.add(person(portrait=b"no picture"))  # type: ignore[attr-defined]
+    shell.services.authority.add(person(portrait=b"no picture"))  # type: ignore[attr-defined] # the embedded one
     said, complained = shell.ends_with(1, "registry", "sync", "--rate", "1000")
     assert json.loads(said) == {"unusable": 1}
     assert "the authority's answer about them is unusable" in complained

@@ -96,7 +96,7 @@ def test_a_clear_refusal_in_time_and_recovery(place: Place, figure: Figure, name
     with TROUBLES[name](place.redis):
         for _ in range(2):
             for ask in (_scan, _push):
-                slowest = max(slowest, _in_time(lambda ask=ask: _refused(ask(place, code))))  # type: ignore[misc]
+                slowest = max(slowest, _in_time(lambda ask=ask: _refused(ask(place, code))))  # type: ignore[misc] # mypy knows no defaults
     began = time.monotonic()
     assert wait_until(lambda: _scan(place, _fresh(place)).status_code == 200, END_SECONDS)
     figure(f"{name}: slowest refusal", slowest, "s")
@@ -106,7 +106,7 @@ def test_a_clear_refusal_in_time_and_recovery(place: Place, figure: Figure, name
 def test_pages_and_readiness_say_so_as_well(place: Place) -> None:
     with down(place.redis):
         for path in ("/readyz", "/desk/sign-in", "/console/sign-in", "/card/back?state=x&code=y"):
-            _in_time(lambda path=path: _said_so(_get(place, path), path))  # type: ignore[misc]
+            _in_time(lambda path=path: _said_so(_get(place, path), path))  # type: ignore[misc] # likewise
         assert _get(place, "/readyz").status_code == 503
         assert _get(place, "/healthz").status_code == 200
     assert wait_until(lambda: _get(place, "/readyz").status_code == 200, END_SECONDS)

@@ -28,7 +28,7 @@ def test_nothing_acknowledged_is_lost(product: Product, figure: Figure) -> None:
     with office_of(product) as office, Load(office, scan) as load:
         for _ in range(KILLS):
             before = len(load.ledger.issued)
-            assert wait_until(lambda wanted=before + 25: load.reached(wanted), END_SECONDS)  # type: ignore[misc]
+            assert wait_until(lambda wanted=before + 25: load.reached(wanted), END_SECONDS)  # type: ignore[misc] # mypy knows no defaults
             os.kill(product.children()["redis-server"], signal.SIGKILL)
         before = len(load.ledger.issued)
         assert wait_until(lambda: load.reached(before + 10), END_SECONDS)
